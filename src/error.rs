@@ -1,0 +1,239 @@
+//! What stopped a run: its kind, where it happened, why, and what to do about it.
+//!
+//! Every layer returns [`Error`]. The kind decides the exit code, in one place; the cause is
+//! kept apart from the message, so that [`render`] prints each sentence exactly once.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::process::ExitCode;
+
+/// The result of anything that can stop a run.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// The class of a failure. It decides the exit code and nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The command line makes no sense. Nothing was opened.
+    Usage,
+    /// The job file makes no sense. Nothing was opened.
+    Job,
+    /// No connection: name, socket, TLS, or a server that is not there.
+    Connect,
+    /// The server refused the login.
+    Login,
+    /// An input file is missing, empty or not ready.
+    Input,
+    /// An input file exists but its bytes cannot be used (cut short, wrong header, ...).
+    Data,
+    /// The server refused a statement or a record.
+    Server,
+    /// The connection fell; what was not committed is rolled back by the server.
+    Lost,
+    /// An output file cannot be written.
+    Output,
+    /// An `expect` step did not hold.
+    Expect,
+    /// The job's `timeout` passed.
+    Timeout,
+    /// The connection fell while a COMMIT was under way: nobody knows whether it took place.
+    Unknown,
+    /// A signal asked for the end; carries its number.
+    Stopped(i32),
+}
+
+impl ErrorKind {
+    /// The process exit code of this kind of failure.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Data
+            | Self::Server
+            | Self::Lost
+            | Self::Output
+            | Self::Expect
+            | Self::Timeout => 1,
+            Self::Usage | Self::Job => 2,
+            Self::Connect | Self::Login => 5,
+            Self::Input => 6,
+            Self::Unknown => 7,
+            Self::Stopped(signal) => u8::try_from(128 + signal).unwrap_or(1),
+        }
+    }
+}
+
+/// What stopped a run.
+///
+/// `Display` is the message alone; the cause, the labelled lines and the hint are separate, and
+/// [`render`] puts them together.
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+    lines: Vec<(&'static str, String)>,
+    hint: Option<String>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    /// An error that says what was attempted, where, and what was found. Lower case, no full stop.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            lines: Vec::new(),
+            hint: None,
+            source: None,
+        }
+    }
+
+    /// The same error, with the cause that led to it.
+    #[must_use]
+    pub fn because(mut self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(cause.into());
+        self
+    }
+
+    /// The same error, with a sentence that says what to do.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same error, with one more labelled line, such as `detail: ...`.
+    #[must_use]
+    pub fn line(mut self, label: &'static str, text: impl Into<String>) -> Self {
+        self.lines.push((label, text.into()));
+        self
+    }
+
+    /// A new error of the same kind that says what was attempted, with `self` as its cause.
+    #[must_use]
+    pub fn within(self, message: impl Into<String>) -> Self {
+        Self::new(self.kind, message).because(self)
+    }
+
+    /// The class of this failure.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The same error as another kind, for a caller that knows better what it means.
+    #[must_use]
+    pub fn with_kind(mut self, kind: ErrorKind) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    /// The exit code of the process that ends with this error.
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(self.kind.exit_code())
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source
+            .as_deref()
+            .map(|cause| cause as &(dyn StdError + 'static))
+    }
+}
+
+/// The whole error as people read it: message, causes, labelled lines, hints; ends with a newline.
+pub fn render(error: &Error) -> String {
+    let mut text = format!("error: {error}\n");
+    render_annotations(error, "  ", &mut text);
+    let mut cause = error.source();
+    while let Some(link) = cause {
+        text.push_str(&format!(
+            "  caused by: {}\n",
+            indented(&link.to_string(), "    ")
+        ));
+        if let Some(known) = link.downcast_ref::<Error>() {
+            render_annotations(known, "    ", &mut text);
+        }
+        cause = link.source();
+    }
+    text
+}
+
+fn render_annotations(error: &Error, indent: &str, text: &mut String) {
+    let deeper = format!("{indent}  ");
+    for (label, line) in &error.lines {
+        text.push_str(&format!("{indent}{label}: {}\n", indented(line, &deeper)));
+    }
+    if let Some(hint) = &error.hint {
+        text.push_str(&format!("{indent}hint: {}\n", indented(hint, &deeper)));
+    }
+}
+
+/// `text` with every line after the first indented, and control characters made visible, so that
+/// data from a file or a server cannot move the cursor.
+fn indented(text: &str, indent: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.trim_end().chars() {
+        match c {
+            '\n' => {
+                out.push('\n');
+                out.push_str(indent);
+            }
+            '\t' => out.push('\t'),
+            c if c.is_control() => out.extend(c.escape_default()),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rendered_error_says_each_sentence_once_and_in_order() {
+        let server = Error::new(ErrorKind::Server, "no such table (SQLSTATE 42P01)")
+            .line("context", "COPY t,\nline 2")
+            .hint("create it");
+        let error = server.within("step 2 failed").hint("see the job file");
+        insta::assert_snapshot!(render(&error), @r"
+        error: step 2 failed
+          hint: see the job file
+          caused by: no such table (SQLSTATE 42P01)
+            context: COPY t,
+              line 2
+            hint: create it
+        ");
+    }
+
+    #[test]
+    fn control_characters_of_data_are_made_visible() {
+        let error = Error::new(ErrorKind::Data, "value \u{1b}[2J\r");
+        assert_eq!(render(&error), "error: value \\u{1b}[2J\n");
+    }
+
+    #[test]
+    fn every_kind_has_its_documented_exit_code() {
+        use ErrorKind::*;
+        let codes = [
+            (Data, 1),
+            (Server, 1),
+            (Usage, 2),
+            (Job, 2),
+            (Connect, 5),
+            (Login, 5),
+            (Input, 6),
+            (Unknown, 7),
+            (Stopped(2), 130),
+            (Stopped(15), 143),
+        ];
+        for (kind, code) in codes {
+            assert_eq!(kind.exit_code(), code, "{kind:?}");
+        }
+    }
+}

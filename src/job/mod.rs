@@ -1,0 +1,231 @@
+//! A job: what to run, against which server, in which transactions.
+//!
+//! [`load`] reads a job file. A [`Job`] is valid by construction: the engine sees nothing else
+//! and checks nothing again.
+
+mod diagnose;
+mod raw;
+mod resolve;
+mod template;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::name::{Identifier, TableName};
+use crate::record::dialect::Dialect;
+use crate::wire::settings::Settings;
+
+pub use resolve::load;
+
+/// A job file, read, checked and with every default filled in.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// The job's name: `job`, or the file's name without its ending.
+    pub name: String,
+    /// The job file, as named on the command line.
+    pub file: PathBuf,
+    /// The server.
+    pub connection: Connection,
+    /// Settings sent with SET after login, in the order of the file: name, value.
+    pub session: Vec<(Identifier, String)>,
+    /// What commits together.
+    pub transaction: Transaction,
+    /// The most time the whole job may take.
+    pub timeout: Option<Duration>,
+    /// What to do, in order; at least one.
+    pub steps: Vec<Step>,
+    /// Things worth a warning before the run, such as a password written in the file.
+    pub warnings: Vec<String>,
+}
+
+/// What the command line adds to a job file.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// `--var name=value`: wins over the file's `vars`.
+    pub vars: BTreeMap<String, String>,
+    /// `--only`: run just these steps, by name or number (1 is the first).
+    pub only: Vec<String>,
+}
+
+/// Where the job runs.
+#[derive(Debug, Clone)]
+pub enum Connection {
+    /// A private PostgreSQL that dwsload starts.
+    Embedded,
+    /// A server, by the settings of the job file; what they leave open comes from the
+    /// environment, as for psql.
+    Server(Settings),
+}
+
+/// What commits together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transaction {
+    /// Every step: all or nothing.
+    Job,
+    /// Each step by itself.
+    Step,
+    /// Each statement by itself; no BEGIN is ever sent.
+    None,
+}
+
+/// One step of a job.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// 1 for the first.
+    pub number: usize,
+    /// The step's own name, where it has one.
+    pub name: Option<String>,
+    /// The line of the job file where the step begins; 1 is the first.
+    pub line: usize,
+    /// What it does.
+    pub action: Action,
+}
+
+/// What a step does.
+#[derive(Debug, Clone)]
+pub enum Action {
+    /// Statements, with their command tags printed.
+    Sql(Sql),
+    /// A query that must hold.
+    Expect(Expect),
+    /// Files into a table.
+    CopyFrom(CopyFrom),
+    /// A table or query into a file.
+    CopyTo(CopyTo),
+    /// Any COPY, or any SQL, as written.
+    CopyExpert(CopyExpert),
+}
+
+/// `sql`: statements.
+#[derive(Debug, Clone)]
+pub struct Sql {
+    /// Each string is sent by itself; one string may hold several statements.
+    pub statements: Vec<String>,
+    /// The file the SQL was read from, for messages.
+    pub file: Option<PathBuf>,
+    /// Print the rows of a SELECT as a table on stdout.
+    pub show: bool,
+}
+
+/// `expect`: holds when the query returns at least one row and the first column of every row
+/// is true.
+#[derive(Debug, Clone)]
+pub struct Expect {
+    /// The query.
+    pub query: String,
+}
+
+/// `copy_from`: files into a table.
+#[derive(Debug, Clone)]
+pub struct CopyFrom {
+    /// The files, in order.
+    pub input: Vec<InputPattern>,
+    /// The target.
+    pub table: TableName,
+    /// The target's columns in the order of the fields; `None` for all.
+    pub columns: Option<Vec<Identifier>>,
+    /// How the bytes are read.
+    pub dialect: Dialect,
+    /// What the first record is.
+    pub header: Header,
+    /// Whether the bytes are compressed.
+    pub compression: Compression,
+    /// Bytes read at once; `None` for dwsload's own choice. Never 0.
+    pub size: Option<usize>,
+    /// No file found.
+    pub on_missing: Policy,
+    /// A file without a record.
+    pub on_empty: Policy,
+}
+
+/// Where input comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InputPattern {
+    /// `-`
+    Stdin,
+    /// A path or a pattern (`*`, `?`, `[...]`), already relative to the job file's folder.
+    /// A file that has exactly this name wins over the pattern's meaning.
+    Path(PathBuf),
+}
+
+/// What the first record of a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Header {
+    /// Data.
+    None,
+    /// Names; skipped unread.
+    Skip,
+    /// Names; must equal the target columns, in order.
+    Match,
+    /// Names; they are the target columns, in the file's order.
+    Map,
+}
+
+/// Compression of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// Reading: by the first bytes. Writing: by the name's ending.
+    Auto,
+    /// Not compressed.
+    None,
+    /// gzip.
+    Gzip,
+    /// zstd.
+    Zstd,
+}
+
+/// What to do about something that may or may not be a mistake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Policy {
+    /// Stop the job.
+    Fail,
+    /// Say so and go on.
+    Warn,
+    /// Go on.
+    Ok,
+}
+
+/// `copy_to`: a table or query into a file.
+#[derive(Debug, Clone)]
+pub struct CopyTo {
+    /// What is read.
+    pub what: Unload,
+    /// Where it goes.
+    pub output: Output,
+    /// How it is written. `header` is separate.
+    pub dialect: Dialect,
+    /// Begin with a line of column names.
+    pub header: bool,
+    /// Whether the file is compressed.
+    pub compression: Compression,
+}
+
+/// What `copy_to` reads.
+#[derive(Debug, Clone)]
+pub enum Unload {
+    /// A table, and the columns of it (`None` for all).
+    Table(TableName, Option<Vec<Identifier>>),
+    /// The rows of a query.
+    Query(String),
+}
+
+/// Where output goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// `-`
+    Stdout,
+    /// A file, already relative to the job file's folder.
+    Path(PathBuf),
+}
+
+/// `copy_expert`: SQL sent as it is, with a file for the data of a COPY.
+#[derive(Debug, Clone)]
+pub struct CopyExpert {
+    /// The SQL.
+    pub sql: String,
+    /// The file to read or write, whichever way the COPY goes; `None` where the SQL needs none.
+    pub file: Option<InputPattern>,
+    /// Bytes read at once. Never 0.
+    pub size: Option<usize>,
+}

@@ -1,0 +1,2 @@
+//! The dwsload binary.
+fn main() {}

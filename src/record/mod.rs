@@ -1,0 +1,3 @@
+//! Records as bytes: no I/O, no tasks.
+
+pub mod dialect;

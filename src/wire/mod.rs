@@ -1,0 +1,4 @@
+//! All talk with the server.
+
+pub mod settings;
+pub mod target;
