@@ -1,4 +1,17 @@
 //! All talk with the server.
+//!
+//! tokio-postgres connects and logs in ([`connect`]); then the socket is handed over, once and for
+//! good, to a [`session::Session`] that speaks the simple query protocol. One speaker instead of
+//! two means that COPY, statements and their tags, notices and errors are read in one place, that
+//! a COPY can stop at the server's first complaint, and that the connection survives a refusal.
 
+mod cancel;
+mod channel;
+pub mod connect;
+pub mod error;
+mod login;
+pub mod session;
 pub mod settings;
+mod socket;
 pub mod target;
+mod tls;

@@ -1,0 +1,109 @@
+//! The names in a file's first record.
+
+use super::dialect::{Dialect, Format};
+
+/// The UTF-8 byte-order mark.
+pub const BOM: &[u8] = b"\xEF\xBB\xBF";
+
+/// Reads the field values of `record`, one whole record with or without its line end.
+///
+/// # Errors
+/// Says what is wrong: bytes that are not UTF-8, a separator or quote that is not one byte.
+pub fn names(record: &[u8], dialect: &Dialect) -> Result<Vec<String>, String> {
+    let record = record.strip_suffix(b"\n").unwrap_or(record);
+    let record = record.strip_suffix(b"\r").unwrap_or(record);
+    let fields = match dialect.format {
+        Format::Csv => csv_fields(record, dialect)?,
+        Format::Text | Format::Binary => text_fields(record, dialect)?,
+    };
+    fields
+        .into_iter()
+        .map(|field| String::from_utf8(field).map_err(|_| "the header is not UTF-8".to_owned()))
+        .collect()
+}
+
+fn csv_fields(record: &[u8], dialect: &Dialect) -> Result<Vec<Vec<u8>>, String> {
+    let sep = dialect
+        .sep_byte()
+        .ok_or("`sep` must be one byte to read a header")?;
+    let quote = dialect
+        .quote_byte()
+        .ok_or("`quote` must be one byte to read a header")?;
+    let escape = dialect
+        .escape_byte()
+        .ok_or("`escape` must be one byte to read a header")?;
+    let mut reader = csv::ReaderBuilder::new();
+    reader
+        .has_headers(false)
+        .flexible(true)
+        .delimiter(sep)
+        .quote(quote);
+    if escape != quote {
+        reader.double_quote(false).escape(Some(escape));
+    }
+    let mut fields = csv::ByteRecord::new();
+    let read = reader.from_reader(record).read_byte_record(&mut fields);
+    read.map_err(|error| format!("the header cannot be read: {error}"))?;
+    Ok(fields.iter().map(<[u8]>::to_vec).collect())
+}
+
+fn text_fields(record: &[u8], dialect: &Dialect) -> Result<Vec<Vec<u8>>, String> {
+    let sep = dialect
+        .sep_byte()
+        .ok_or("`sep` must be one byte to read a header")?;
+    let mut fields = vec![Vec::new()];
+    let mut bytes = record.iter().copied();
+    while let Some(byte) = bytes.next() {
+        if byte == sep {
+            fields.push(Vec::new());
+        } else if let Some(field) = fields.last_mut() {
+            let byte = if byte == b'\\' {
+                bytes.next().map_or(b'\\', unescaped)
+            } else {
+                byte
+            };
+            field.push(byte);
+        }
+    }
+    Ok(fields)
+}
+
+/// The escapes a name can reasonably hold; octal and hexadecimal are left to data.
+fn unescaped(byte: u8) -> u8 {
+    match byte {
+        b'b' => 8,
+        b'f' => 12,
+        b'n' => b'\n',
+        b'r' => b'\r',
+        b't' => b'\t',
+        b'v' => 11,
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_by_the_rules_of_the_format() {
+        let csv = Dialect::new(Format::Csv);
+        assert_eq!(
+            names(b"id,\"a \"\"b\"\"\",\"c\nd\"\r\n", &csv).unwrap(),
+            ["id", "a \"b\"", "c\nd"]
+        );
+        let mut text = Dialect::new(Format::Text);
+        assert_eq!(names(b"id\ta\\tb\n", &text).unwrap(), ["id", "a\tb"]);
+        text.sep = Some("|".into());
+        assert_eq!(names(b"id|x\\|y", &text).unwrap(), ["id", "x|y"]);
+    }
+
+    #[test]
+    fn a_header_that_is_not_utf8_is_refused() {
+        assert!(
+            names(b"caf\xe9\n", &Dialect::new(Format::Csv))
+                .unwrap_err()
+                .contains("UTF-8")
+        );
+    }
+}

@@ -1,0 +1,119 @@
+//! What the server said, and what happened to the connection.
+
+use std::fmt;
+use std::io;
+
+use postgres_protocol::message::backend::ErrorFields;
+
+use postgres_protocol::message::backend::ErrorField;
+
+use crate::error::{Error, ErrorKind};
+
+/// The fields of an ErrorResponse or NoticeResponse (PostgreSQL manual, "Error and Notice Message
+/// Fields").
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ServerMessage {
+    /// `ERROR`, `FATAL`, `NOTICE`, ... possibly translated.
+    pub severity: String,
+    /// The SQLSTATE, five characters.
+    pub code: String,
+    /// The primary message.
+    pub message: String,
+    /// DETAIL.
+    pub detail: Option<String>,
+    /// HINT.
+    pub hint: Option<String>,
+    /// CONTEXT: where in a COPY, a function, a trigger.
+    pub context: Option<String>,
+    /// Character position in the statement, 1 for the first.
+    pub position: Option<usize>,
+}
+
+impl ServerMessage {
+    /// Reads the fields; bytes that are not UTF-8 are replaced.
+    pub(super) fn read(fields: ErrorFields<'_>) -> io::Result<Self> {
+        use fallible_iterator::FallibleIterator;
+        let mut said = Self::default();
+        fields.for_each(|field| {
+            said.take(&field);
+            Ok(())
+        })?;
+        Ok(said)
+    }
+
+    fn take(&mut self, field: &ErrorField<'_>) {
+        let text = String::from_utf8_lossy(field.value_bytes()).into_owned();
+        match field.type_() {
+            b'S' => self.severity = text,
+            b'C' => self.code = text,
+            b'M' => self.message = text,
+            b'D' => self.detail = Some(text),
+            b'H' => self.hint = Some(text),
+            b'W' => self.context = Some(text),
+            b'P' => self.position = text.parse().ok(),
+            _ => {}
+        }
+    }
+
+    /// The SQLSTATE's class: its first two characters.
+    pub fn class(&self) -> &str {
+        self.code.get(..2).unwrap_or("")
+    }
+
+    /// As an error of the run, every field on its own line.
+    pub fn into_error(self, kind: ErrorKind) -> Error {
+        let mut error = Error::new(kind, self.to_string());
+        for (label, text) in [
+            ("detail", self.detail),
+            ("context", self.context),
+            ("server hint", self.hint),
+        ] {
+            if let Some(text) = text {
+                error = error.line(label, text);
+            }
+        }
+        error
+    }
+}
+
+impl fmt::Display for ServerMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (SQLSTATE {})", self.message, self.code)
+    }
+}
+
+/// Why an exchange with the server did not end well.
+#[derive(Debug)]
+pub enum WireError {
+    /// The server said no. The connection is usable, unless the severity was FATAL.
+    Refused(Box<ServerMessage>),
+    /// The connection fell.
+    Lost(io::Error),
+    /// The server said something that this protocol does not have at this place.
+    Protocol(String),
+}
+
+impl WireError {
+    /// What the server said, where it said something.
+    pub fn server(&self) -> Option<&ServerMessage> {
+        match self {
+            Self::Refused(said) => Some(said),
+            Self::Lost(_) | Self::Protocol(_) => None,
+        }
+    }
+}
+
+impl From<WireError> for Error {
+    fn from(error: WireError) -> Self {
+        match error {
+            WireError::Refused(said) => said.into_error(ErrorKind::Server),
+            WireError::Lost(cause) => {
+                Error::new(ErrorKind::Lost, "the connection to the server was lost").because(cause)
+            }
+            WireError::Protocol(what) => Error::new(
+                ErrorKind::Lost,
+                format!("the server broke the protocol: {what}"),
+            ),
+        }
+    }
+}
