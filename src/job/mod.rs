@@ -82,6 +82,22 @@ pub struct Step {
     pub action: Action,
 }
 
+impl Step {
+    /// The step's name, or what it does.
+    pub fn title(&self) -> String {
+        if let Some(name) = &self.name {
+            return name.clone();
+        }
+        match &self.action {
+            Action::Sql(_) => "sql".into(),
+            Action::Expect(_) => "expect".into(),
+            Action::CopyFrom(step) => format!("copy_from {}", step.table.plain()),
+            Action::CopyTo(step) => format!("copy_to {}", step.output),
+            Action::CopyExpert(_) => "copy_expert".into(),
+        }
+    }
+}
+
 /// What a step does.
 #[derive(Debug, Clone)]
 pub enum Action {
@@ -217,6 +233,15 @@ pub enum Output {
     Stdout,
     /// A file, already relative to the job file's folder.
     Path(PathBuf),
+}
+
+impl std::fmt::Display for Output {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Stdout => f.write_str("stdout"),
+            Self::Path(path) => write!(f, "{}", path.display()),
+        }
+    }
 }
 
 /// `copy_expert`: SQL sent as it is, with a file for the data of a COPY.

@@ -142,6 +142,124 @@ fn one_byte(text: Option<&str>, default: u8) -> Option<u8> {
     }
 }
 
+/// What a COPY statement written by hand says of its data, as far as tracing an error back to a
+/// record needs it. A statement that cannot be understood traces nothing and runs all the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CopyStatement {
+    /// How records are cut; `None` for binary data.
+    pub dialect: Option<Dialect>,
+    /// The first record is a header.
+    pub header: bool,
+}
+
+impl CopyStatement {
+    /// Reads the options of the last COPY in `sql`, old and new syntax alike.
+    pub fn read(sql: &str) -> Self {
+        let tokens = tokens(sql);
+        let copy = tokens
+            .iter()
+            .rposition(|token| token.is("copy"))
+            .unwrap_or(0);
+        let options = &tokens[copy..];
+        let has = |word: &str| options.iter().any(|token| token.is(word));
+        let value = |word: &str| {
+            let at = options.iter().position(|token| token.is(word))?;
+            options[at + 1..]
+                .iter()
+                .find(|token| !token.is("as"))
+                .and_then(Token::literal)
+        };
+        let format = if has("csv") {
+            Format::Csv
+        } else {
+            Format::Text
+        };
+        let off = |token: &Token| token.is("false") || token.is("off") || token.is("0");
+        let header = options
+            .iter()
+            .position(|token| token.is("header"))
+            .is_some_and(|at| !options.get(at + 1).is_some_and(off));
+        let dialect = Dialect {
+            quote: value("quote"),
+            escape: value("escape"),
+            ..Dialect::new(format)
+        };
+        Self {
+            dialect: (!has("binary")).then_some(dialect),
+            header,
+        }
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Token {
+    Word(String),
+    Literal(String),
+}
+
+impl Token {
+    fn is(&self, word: &str) -> bool {
+        match self {
+            Self::Word(text) => text.eq_ignore_ascii_case(word),
+            // FORMAT 'csv' is as good as FORMAT csv; anything longer is data.
+            Self::Literal(text) => {
+                matches!(word, "csv" | "binary") && text.eq_ignore_ascii_case(word)
+            }
+        }
+    }
+
+    fn literal(&self) -> Option<String> {
+        match self {
+            Self::Literal(text) => Some(text.clone()),
+            Self::Word(_) => None,
+        }
+    }
+}
+
+/// Words and string literals of `sql`; comments, quoted names and punctuation are left out.
+fn tokens(sql: &str) -> Vec<Token> {
+    let mut tokens = Vec::new();
+    let mut rest = sql;
+    while let Some(first) = rest.chars().next() {
+        rest = if let Some(after) = rest.strip_prefix("--") {
+            after.split_once('\n').map_or("", |(_, after)| after)
+        } else if let Some(after) = rest.strip_prefix("/*") {
+            after.split_once("*/").map_or("", |(_, after)| after)
+        } else if first == '\'' || first == '"' {
+            let (text, after) = quoted(&rest[1..], first);
+            if first == '\'' {
+                tokens.push(Token::Literal(text));
+            }
+            after
+        } else if first.is_alphanumeric() || first == '_' {
+            let end = rest
+                .find(|c: char| !c.is_alphanumeric() && c != '_')
+                .unwrap_or(rest.len());
+            tokens.push(Token::Word(rest[..end].to_owned()));
+            &rest[end..]
+        } else {
+            &rest[first.len_utf8()..]
+        };
+    }
+    tokens
+}
+
+/// The text up to the closing `quote`, doubled ones undone, and what follows.
+fn quoted(rest: &str, quote: char) -> (String, &str) {
+    let mut text = String::new();
+    let mut chars = rest.char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
+        if c != quote {
+            text.push(c);
+        } else if chars.next_if(|&(_, next)| next == quote).is_some() {
+            text.push(quote);
+        } else {
+            return (text, &rest[at + 1..]);
+        }
+    }
+    (text, "")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,5 +284,30 @@ mod tests {
             dialect.copy_options(true),
             r#"WITH CSV DELIMITER AS ',' NULL AS '' QUOTE AS '''' FORCE NULL "a","b" FORCE QUOTE *"#
         );
+    }
+
+    #[test]
+    fn a_statement_by_hand_is_understood_in_both_syntaxes() {
+        let read = |sql: &str| CopyStatement::read(sql);
+        let csv = read("COPY t FROM STDIN WITH (FORMAT csv, HEADER, QUOTE '''')");
+        assert_eq!(csv.dialect.map(|dialect| dialect.format), Some(Format::Csv));
+        assert!(csv.header);
+        let old = read("copy \"binary\" from stdin with csv header quote as '|' escape as '\\'");
+        let dialect = old.dialect.unwrap();
+        assert_eq!(
+            (dialect.quote.as_deref(), dialect.escape.as_deref()),
+            (Some("|"), Some("\\"))
+        );
+        assert!(old.header);
+        let text = read(
+            "/* csv */ SELECT 'csv header'; COPY t FROM STDIN (HEADER off, DELIMITER ',') -- csv",
+        );
+        assert_eq!(
+            text.dialect.map(|dialect| dialect.format),
+            Some(Format::Text)
+        );
+        assert!(!text.header);
+        assert_eq!(read("COPY t FROM STDIN WITH BINARY").dialect, None);
+        assert_eq!(read("COPY t FROM STDIN (FORMAT 'binary')").dialect, None);
     }
 }

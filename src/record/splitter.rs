@@ -67,8 +67,10 @@ pub struct Splitter {
     tail: Tail,
     /// The tail began at the record's start.
     tail_alone: bool,
-    /// Bytes of the record under way, from earlier blocks.
+    /// Bytes of the record under way have been seen.
     open: bool,
+    /// Whether `\.` ends the data.
+    markers: bool,
 }
 
 impl Splitter {
@@ -88,7 +90,15 @@ impl Splitter {
             tail: Tail::None,
             tail_alone: false,
             open: false,
+            markers: true,
         }
+    }
+
+    /// The same for a server to which `\.` is data: csv from PostgreSQL 18 on.
+    #[must_use]
+    pub fn without_markers(mut self) -> Self {
+        self.markers = false;
+        self
     }
 
     /// Whether the data ends inside quotes.
@@ -120,7 +130,7 @@ impl Splitter {
 
     /// Ends the input. `true` when a last record without a line end was under way.
     pub fn finish(&mut self) -> bool {
-        let marker = self.tail == Tail::Marker && self.tail_alone;
+        let marker = self.markers && self.tail == Tail::Marker && self.tail_alone;
         let record = (self.open || self.line_end == LineEnd::AfterCr) && !marker;
         self.open = false;
         record
@@ -132,7 +142,7 @@ impl Splitter {
         matches!(self.line_end, LineEnd::Unknown | LineEnd::AfterCr)
             || self.after_escape
             || self.tail != Tail::None
-            || (self.format == Format::Csv && !self.open && block[at] == b'\\')
+            || (self.format == Format::Csv && self.markers && !self.open && block[at] == b'\\')
     }
 
     /// Runs over plain bytes at memory speed; returns where to go on.
@@ -185,7 +195,7 @@ impl Splitter {
             } else {
                 self.end_record(hit + 1, found);
                 at = hit + 1;
-                if block.get(at) == Some(&b'\\') {
+                if self.markers && block.get(at) == Some(&b'\\') {
                     return at;
                 }
             }
@@ -218,7 +228,7 @@ impl Splitter {
             // The CR before this byte was a line end by itself.
             self.line_end = LineEnd::Cr;
             self.finish_line(at, is_marker, found);
-            if is_marker {
+            if found.marker.is_some() {
                 return;
             }
         }
@@ -313,7 +323,7 @@ impl Splitter {
     }
 
     fn finish_line(&mut self, end: usize, is_marker: bool, found: &mut Ends) {
-        if is_marker {
+        if is_marker && self.markers {
             found.marker = Some(Marker {
                 end,
                 alone: self.tail_alone,

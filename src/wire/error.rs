@@ -60,6 +60,12 @@ impl ServerMessage {
         self.code.get(..2).unwrap_or("")
     }
 
+    /// Whether the connection ends with this error: the server is shutting down or gone
+    /// (57P01 to 57P03), or the message is FATAL by its class 08.
+    pub fn is_connection_end(&self) -> bool {
+        matches!(self.code.as_str(), "57P01" | "57P02" | "57P03" | "57P05") || self.class() == "08"
+    }
+
     /// As an error of the run, every field on its own line.
     pub fn into_error(self, kind: ErrorKind) -> Error {
         let mut error = Error::new(kind, self.to_string());

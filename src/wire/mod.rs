@@ -5,7 +5,7 @@
 //! two means that COPY, statements and their tags, notices and errors are read in one place, that
 //! a COPY can stop at the server's first complaint, and that the connection survives a refusal.
 
-mod cancel;
+pub mod cancel;
 mod channel;
 pub mod connect;
 pub mod error;

@@ -149,26 +149,26 @@ impl Session {
         Ok(rows)
     }
 
-    /// Starts a COPY FROM STDIN.
+    /// Starts a COPY FROM STDIN: [`Exchange::send`], [`Exchange::end_data`], [`Exchange::finish`].
     ///
     /// # Errors
     /// The server's refusal (the connection stays usable), a lost connection, or SQL that is no
     /// COPY FROM STDIN.
     ///
     /// # Cancel safety
-    /// Dropped before [`CopyIn::finish`] is called, nothing of it is loaded. Dropped while
-    /// `finish` runs, it may have been: treat it like a COMMIT in doubt.
-    pub async fn copy_in(&mut self, sql: &str) -> Result<CopyIn<'_>, WireError> {
+    /// Dropped before the end of the data is sent, nothing of it is loaded. Dropped after that, it
+    /// may have been: treat it like a COMMIT in doubt.
+    pub async fn copy_in(&mut self, sql: &str) -> Result<Exchange<'_>, WireError> {
         let mut exchange = self.query(sql).await?;
         match exchange.next().await? {
-            Some(Reply::CopyIn) => Ok(CopyIn { exchange }),
+            Some(Reply::CopyIn) => Ok(exchange),
             other => Err(WireError::Protocol(format!(
                 "{other:?} where a COPY FROM STDIN begins"
             ))),
         }
     }
 
-    /// Starts a COPY TO STDOUT.
+    /// Starts a COPY TO STDOUT: [`Exchange::receive`] to the end, then [`Exchange::finish`].
     ///
     /// # Errors
     /// The server's refusal (the connection stays usable), a lost connection, or SQL that is no
@@ -176,10 +176,10 @@ impl Session {
     ///
     /// # Cancel safety
     /// A dropped COPY TO is cancelled before the session's next use.
-    pub async fn copy_out(&mut self, sql: &str) -> Result<CopyOut<'_>, WireError> {
+    pub async fn copy_out(&mut self, sql: &str) -> Result<Exchange<'_>, WireError> {
         let mut exchange = self.query(sql).await?;
         match exchange.next().await? {
-            Some(Reply::CopyOut) => Ok(CopyOut { exchange }),
+            Some(Reply::CopyOut) => Ok(exchange),
             other => Err(WireError::Protocol(format!(
                 "{other:?} where a COPY TO STDOUT begins"
             ))),
@@ -406,90 +406,42 @@ impl Exchange<'_> {
         self.session.channel.read_copy_data(block, limit).await
     }
 
-    /// Runs the exchange to its end; the last command tag.
-    async fn finish(mut self) -> Result<Option<String>, WireError> {
-        let mut last = None;
-        while let Some(reply) = self.next().await? {
-            match reply {
-                Reply::Done(tag) => last = Some(tag),
-                Reply::CopyIn => self.fail_data("a second COPY has no data").await?,
-                Reply::CopyOut | Reply::Columns(_) | Reply::Row(_) => {}
-            }
-        }
-        Ok(last)
-    }
-}
-
-/// A COPY FROM STDIN under way.
-#[derive(Debug)]
-pub struct CopyIn<'a> {
-    exchange: Exchange<'a>,
-}
-
-impl CopyIn<'_> {
-    /// See [`Exchange::send`].
-    ///
-    /// # Errors
-    /// The server's refusal, or a lost connection.
-    pub async fn send(&mut self, data: &[u8]) -> Result<(), WireError> {
-        self.exchange.send(data).await
-    }
-
-    /// See [`Exchange::refused`].
-    pub async fn refused(&mut self) -> WireError {
-        self.exchange.refused().await
-    }
-
-    /// Ends the data. `Ok(rows)`: what the command tag says was loaded.
+    /// Runs the exchange to its end. `Ok(rows)`: what the last command tag counts.
     ///
     /// # Errors
     /// The server's refusal, or a lost connection.
     pub async fn finish(mut self) -> Result<u64, WireError> {
-        self.exchange.end_data().await?;
-        Ok(rows_of(self.exchange.finish().await?.as_deref()))
+        let mut rows = 0;
+        while let Some(reply) = self.next().await? {
+            match reply {
+                Reply::Done(tag) => rows = rows_of(&tag),
+                Reply::CopyIn => self.fail_data("a second COPY has no data").await?,
+                Reply::CopyOut | Reply::Columns(_) | Reply::Row(_) => {}
+            }
+        }
+        Ok(rows)
     }
 
-    /// Fails the COPY for `reason`; returns when the server is ready again.
+    /// Fails a COPY in for `reason`; returns when the server is ready again. Its error about the
+    /// failed COPY is expected and dropped.
     ///
     /// # Errors
-    /// A lost connection. The server's error about the failed COPY is expected and dropped.
+    /// A lost connection.
     pub async fn abort(mut self, reason: &str) -> Result<(), WireError> {
-        self.exchange.fail_data(reason).await?;
-        match self.exchange.finish().await {
+        self.fail_data(reason).await?;
+        match self.finish().await {
             Ok(_) | Err(WireError::Refused(_)) => Ok(()),
             Err(error) => Err(error),
         }
     }
 }
 
-/// A COPY TO STDOUT under way.
-#[derive(Debug)]
-pub struct CopyOut<'a> {
-    exchange: Exchange<'a>,
-}
-
-impl CopyOut<'_> {
-    /// See [`Exchange::receive`].
-    ///
-    /// # Errors
-    /// A lost connection.
-    pub async fn receive(&mut self, block: &mut Vec<u8>, limit: usize) -> Result<bool, WireError> {
-        self.exchange.receive(block, limit).await
-    }
-
-    /// Runs to the end. `Ok(rows)`: what the command tag says was sent.
-    ///
-    /// # Errors
-    /// The server's refusal, or a lost connection.
-    pub async fn finish(self) -> Result<u64, WireError> {
-        Ok(rows_of(self.exchange.finish().await?.as_deref()))
-    }
-}
-
 /// The row count at the end of a command tag: 3 in `COPY 3` and in `INSERT 0 3`; 0 where the tag
 /// has none.
-pub fn rows_of(tag: Option<&str>) -> u64 {
-    tag.and_then(|tag| tag.rsplit(' ').next()?.parse().ok())
+pub fn rows_of(tag: &str) -> u64 {
+    tag.rsplit(' ')
+        .next()
+        .and_then(|count| count.parse().ok())
         .unwrap_or(0)
 }
 

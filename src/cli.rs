@@ -1,0 +1,110 @@
+//! The command line: types and help, nothing else.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const EXAMPLES: &str = "\
+Examples:
+  dwsload jobs/orders.yaml                   run a job
+  dwsload jobs/orders.yaml --var day=2026-01-31
+  dwsload jobs/orders.yaml --only load       run one step, by name or number
+  cat new.csv | dwsload jobs/stdin.yaml      feed a step that reads `file: -`
+  dwsload jobs/orders.yaml --quiet           for cron: nothing is printed unless something is wrong
+  dwsload local psql                         look into the embedded server
+
+Exit codes:
+  0  done          1  failed, rolled back      2  usage or job file, nothing was opened
+  5  no connection or login                    6  input missing or empty
+  7  outcome unknown: the connection fell during COMMIT
+  130, 143  stopped by a signal, rolled back";
+
+/// Loads files into PostgreSQL-wire warehouses, and unloads them, by declarative job files.
+#[derive(Debug, Parser)]
+#[command(name = "dwsload", version, about, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+#[command(subcommand_negates_reqs = true, disable_help_subcommand = true)]
+pub struct Cli {
+    /// What to do instead of running a job
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The job to run
+    #[command(flatten)]
+    pub run: Option<Run>,
+}
+
+/// Subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a job (the long form of `dwsload JOB.yaml`)
+    Run(Run),
+    /// The embedded PostgreSQL server, by hand
+    Local {
+        /// What to do with it
+        #[command(subcommand)]
+        action: Local,
+    },
+}
+
+/// `dwsload JOB.yaml`
+#[derive(Debug, Args)]
+pub struct Run {
+    /// The job file
+    #[arg(value_name = "JOB.yaml")]
+    pub job: PathBuf,
+    /// Set a variable of the job, over its own `vars`
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
+    pub vars: Vec<(String, String)>,
+    /// Run only this step, by name or number; may be repeated
+    #[arg(long, value_name = "STEP")]
+    pub only: Vec<String>,
+    /// Print problems only
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// Print every command tag and the server's notices
+    #[arg(long, short, conflicts_with = "quiet")]
+    pub verbose: bool,
+    /// How progress is shown
+    #[arg(long, value_enum, default_value_t = Progress::Auto, conflicts_with = "quiet")]
+    pub progress: Progress,
+}
+
+/// Styles of progress.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Progress {
+    /// Bars on a terminal, a line per step elsewhere
+    Auto,
+    /// Bars
+    Bar,
+    /// A line per step
+    Plain,
+    /// Nothing
+    None,
+}
+
+/// `dwsload local ...`
+#[derive(Debug, Subcommand)]
+pub enum Local {
+    /// Start the server and leave it running
+    Start,
+    /// Stop the server
+    Stop {
+        /// Even while a job uses it
+        #[arg(long)]
+        force: bool,
+    },
+    /// Say whether it runs, and where
+    Status,
+    /// Open psql on it
+    Psql {
+        /// Arguments for psql
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE".into()),
+    }
+}

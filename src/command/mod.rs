@@ -1,0 +1,20 @@
+//! One file per subcommand: each joins a job, the engine and what people see.
+
+pub mod run;
+
+use std::process::ExitCode;
+
+use crate::cli::{Cli, Command};
+use crate::error::Result;
+
+/// Does what the command line says.
+///
+/// # Errors
+/// What stopped it; `main` prints it and exits with its code.
+pub fn run(cli: Cli) -> Result<ExitCode> {
+    match (cli.command, cli.run) {
+        (Some(Command::Run(job)), _) | (None, Some(job)) => run::run(&job),
+        (Some(Command::Local { .. }), _) => todo!(),
+        (None, None) => Ok(ExitCode::from(2)),
+    }
+}

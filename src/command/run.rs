@@ -1,0 +1,159 @@
+//! `dwsload JOB.yaml`
+
+use std::pin::pin;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::sleep_until;
+
+use crate::cli::{Progress, Run};
+use crate::error::{Error, ErrorKind, Result};
+use crate::job::{self, Connection, Job, Overrides};
+use crate::progress::{self, Event, Observer, Style};
+use crate::run::{Reason, Stop, Stopper, Totals, stop};
+use crate::wire::connect::connect;
+use crate::wire::target::Target;
+
+/// How long a stopped run may take to roll back by itself, before its connection is closed.
+const GRACE: Duration = Duration::from_millis(1500);
+
+/// Runs a job file.
+///
+/// # Errors
+/// What stopped the job.
+pub fn run(args: &Run) -> Result<ExitCode> {
+    let overrides = Overrides {
+        vars: args.vars.iter().cloned().collect(),
+        only: args.only.clone(),
+    };
+    let job = job::load(&args.job, &overrides)?;
+    let observer = progress::observer(style(args), args.verbose);
+    for warning in &job.warnings {
+        observer.observe(Event::Warning(warning));
+    }
+    let started = Instant::now();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|cause| {
+            Error::new(ErrorKind::Connect, "cannot wait for sockets and signals").because(cause)
+        })?;
+    let outcome = runtime.block_on(supervise(&job, observer.as_ref()));
+    // Not waited for: a thread may hang in a read that never returns.
+    runtime.shutdown_background();
+    let totals = outcome?;
+    observer.observe(Event::JobDone {
+        job: &job.name,
+        loaded: totals.loaded,
+        unloaded: totals.unloaded,
+        elapsed: started.elapsed(),
+    });
+    Ok(ExitCode::SUCCESS)
+}
+
+fn style(args: &Run) -> Style {
+    match args.progress {
+        _ if args.quiet => Style::None,
+        Progress::Auto => Style::Auto,
+        Progress::Bar => Style::Bar,
+        Progress::Plain => Style::Plain,
+        Progress::None => Style::None,
+    }
+}
+
+/// Runs the job, and stops it on a signal or when its time is over.
+async fn supervise(job: &Job, observer: &dyn Observer) -> Result<Totals> {
+    let (stopper, stop) = stop();
+    let mut signals = Signals::new()?;
+    let mut work = pin!(connect_and_run(job, observer, stop));
+    let started = tokio::time::Instant::now();
+    let limit = job.timeout.map(|timeout| started + timeout);
+    loop {
+        let reason = tokio::select! {
+            biased;
+            outcome = &mut work => return outcome,
+            signal = signals.next() => Reason::Signal(signal),
+            () = sleep_until(limit.unwrap_or(started)), if limit.is_some() => {
+                Reason::Timeout(job.timeout.unwrap_or_default())
+            }
+        };
+        let grace = tokio::time::timeout(GRACE, async {
+            // The run goes on while it is told to stop: it takes the server's answer to the cancel.
+            let (outcome, ()) = futures::join!(&mut work, stopper.stop(reason));
+            outcome
+        });
+        return match grace.await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(abandoned(reason, &stopper)),
+        };
+    }
+}
+
+/// A run that did not end in time. Its connection is closed, so the server rolls back, unless it
+/// was about to commit.
+fn abandoned(reason: Reason, stopper: &Stopper) -> Error {
+    if stopper.committing() {
+        return reason
+            .error()
+            .with_kind(ErrorKind::Unknown)
+            .line("state", "the COMMIT was on its way and was not answered: nobody knows whether it took place")
+            .hint("look into the tables before you run the job again");
+    }
+    reason.error().line("state", "the server did not answer; the connection is closed, so what was not committed is rolled back")
+}
+
+async fn connect_and_run(job: &Job, observer: &dyn Observer, mut stop: Stop) -> Result<Totals> {
+    let target = target(job)?;
+    let application = format!("dwsload:{}", job.name);
+    let mut session = tokio::select! {
+        reason = stop.wait() => return Err(reason.error()),
+        session = connect(&target, &application) => session?,
+    };
+    let server = format!(
+        "PostgreSQL {}",
+        session
+            .parameter("server_version")
+            .unwrap_or("of unknown version")
+    );
+    observer.observe(Event::Connected {
+        job: &job.name,
+        server: &server,
+        place: "",
+    });
+    let outcome = crate::run::run(job, &mut session, observer, stop).await;
+    session.close().await;
+    outcome
+}
+
+fn target(_job: &Job) -> Result<Target> {
+    todo!()
+}
+
+/// SIGINT and SIGTERM.
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self> {
+        let listen = |kind| {
+            signal(kind).map_err(|cause| {
+                Error::new(ErrorKind::Connect, "cannot listen for signals").because(cause)
+            })
+        };
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+        })
+    }
+
+    /// The number of the next signal.
+    async fn next(&mut self) -> i32 {
+        tokio::select! {
+            _ = self.interrupt.recv() => 2,
+            _ = self.terminate.recv() => 15,
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Which columns a file's fields go to.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::job::{CopyFrom, Header};
+use crate::name::{Identifier, TableName, literal};
+use crate::source::{Begin, Source};
+use crate::wire::session::Session;
+
+/// The column list of the COPY; empty for all columns of the table.
+///
+/// # Errors
+/// [`ErrorKind::Data`] when the header does not fit what the job says.
+pub(super) async fn columns(
+    step: &CopyFrom,
+    source: &Source,
+    begin: &Begin,
+    session: &mut Session,
+) -> Result<Vec<Identifier>> {
+    let named = step.columns.clone().unwrap_or_default();
+    let Some(header) = &begin.header else {
+        return Ok(named);
+    };
+    match step.header {
+        Header::None | Header::Skip => Ok(named),
+        Header::Map => mapped(header, source),
+        Header::Match => {
+            let expected = if named.is_empty() {
+                table_columns(&step.table, session).await?
+            } else {
+                named.clone()
+            };
+            check(header, &expected, source)?;
+            Ok(named)
+        }
+    }
+}
+
+fn mapped(header: &[String], source: &Source) -> Result<Vec<Identifier>> {
+    let mut columns: Vec<Identifier> = Vec::with_capacity(header.len());
+    for (index, name) in header.iter().enumerate() {
+        let wrong = |what: String| {
+            Error::new(
+                ErrorKind::Data,
+                format!("in the header of `{source}`, {what}"),
+            )
+            .hint("`header: map` loads each field into the column of its name")
+        };
+        let column = Identifier::new(name.as_str())
+            .map_err(|_| wrong(format!("field {} has no name", index + 1)))?;
+        if columns.contains(&column) {
+            return Err(wrong(format!("`{name}` stands twice")));
+        }
+        columns.push(column);
+    }
+    Ok(columns)
+}
+
+fn check(header: &[String], expected: &[Identifier], source: &Source) -> Result<()> {
+    let wrong = |what: String| {
+        Error::new(
+            ErrorKind::Data,
+            format!("the header of `{source}` does not match: {what}"),
+        )
+        .hint("`header: map` takes the fields in any order, `header: true` skips the line unread")
+    };
+    for (index, (found, expected)) in header.iter().zip(expected).enumerate() {
+        if found != expected.as_str() {
+            return Err(wrong(format!(
+                "field {} is `{found}`, expected `{}`",
+                index + 1,
+                expected.as_str()
+            )));
+        }
+    }
+    if header.len() == expected.len() {
+        return Ok(());
+    }
+    Err(wrong(format!(
+        "it has {} fields, expected {}",
+        header.len(),
+        expected.len()
+    )))
+}
+
+/// The columns COPY fills where it is given no list: all but generated ones, in table order.
+async fn table_columns(table: &TableName, session: &mut Session) -> Result<Vec<Identifier>> {
+    let name = literal(&table.to_string(), session.standard_conforming_strings());
+    // `attgenerated` came with PostgreSQL 12; a row read as json works without it.
+    let sql = format!(
+        "SELECT attname FROM pg_catalog.pg_attribute a WHERE attrelid = {name}::pg_catalog.regclass AND attnum > 0 \
+         AND NOT attisdropped AND coalesce(pg_catalog.to_json(a) ->> 'attgenerated', '') = '' ORDER BY attnum"
+    );
+    let rows = session.rows(&sql).await.map_err(|error| {
+        Error::from(error).within(format!("cannot read the columns of `{}`", table.plain()))
+    })?;
+    Ok(rows
+        .iter()
+        .filter_map(|row| Identifier::new(row.text(0)?).ok())
+        .collect())
+}

@@ -1,0 +1,232 @@
+//! One file into the table, and what there is to say when that fails.
+
+use super::lane::{Lane, Stopped, input_thread_died};
+use super::{columns, place};
+use crate::error::{Error, ErrorKind, Result};
+use crate::job::{CopyFrom, Header};
+use crate::name::column_list;
+use crate::progress::Event;
+use crate::record::dialect::Format;
+use crate::run::{Stage, Stop};
+use crate::source::{self, Begin, Fed, Feed, Reading, Source};
+use crate::wire::error::WireError;
+use crate::wire::session::Session;
+
+/// What one file came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Loaded {
+    /// Rows, by the server's count.
+    pub(super) rows: u64,
+    /// Bytes sent.
+    pub(super) bytes: u64,
+    /// The file holds nothing.
+    pub(super) empty: bool,
+}
+
+/// Loads one file with one COPY.
+pub(super) async fn load(
+    step: &CopyFrom,
+    source: &Source,
+    stage: &mut Stage<'_>,
+) -> Result<Loaded> {
+    let mut feed = source::feed(source.clone(), reading(step, stage.session));
+    let begin = begin(&mut feed, &mut stage.stop).await?;
+    stage.observer.observe(Event::FileStarted {
+        name: &source.to_string(),
+        size: begin.size,
+    });
+    if begin.bom_kept {
+        stage.warn(&format!(
+            "`{source}` begins with a byte-order mark, which becomes part of the first value"
+        ));
+    }
+    let columns = columns::columns(step, source, &begin, stage.session).await?;
+    let options = step
+        .dialect
+        .copy_options(stage.session.standard_conforming_strings());
+    let sql = format!(
+        "COPY {}{} FROM stdin {options}",
+        step.table,
+        column_list(&columns)
+    );
+    let here = Here { step, source };
+    let mut copy = stage
+        .session
+        .copy_in(&sql)
+        .await
+        .map_err(|error| here.refused(error, None))?;
+    let mut lane = Lane::new(&begin);
+    let filled = lane
+        .fill(
+            &mut copy,
+            &mut feed,
+            step.dialect.format,
+            stage.observer,
+            &mut stage.stop,
+        )
+        .await;
+    let finished = copy.finish().await;
+    let rows = match (filled, finished) {
+        (Ok(()), Ok(rows)) => rows,
+        (Ok(()), Err(error)) => return Err(here.refused(error, Some(&lane))),
+        (Err(stopped), _) => return Err(here.stopped(stopped, &lane)),
+    };
+    here.reconcile(rows, &lane, stage);
+    Ok(Loaded {
+        rows,
+        bytes: lane.bytes,
+        empty: lane.bytes == 0,
+    })
+}
+
+fn reading(step: &CopyFrom, session: &Session) -> Reading {
+    Reading {
+        dialect: Some(step.dialect.clone()),
+        header: step.header,
+        compression: step.compression,
+        size: step.size,
+        strip_bom: step.header != Header::None || step.dialect.format == Format::Csv,
+        markers: step.dialect.format == Format::Text || csv_has_markers(session),
+    }
+}
+
+/// Whether a line `\.` ends csv data: on every server but PostgreSQL 18 and later.
+fn csv_has_markers(session: &Session) -> bool {
+    let version = session.parameter("server_version").unwrap_or_default();
+    let major: String = version.chars().take_while(char::is_ascii_digit).collect();
+    major.parse().is_ok_and(|major: u32| major < 18)
+}
+
+/// Waits for the file to open.
+pub(crate) async fn begin(feed: &mut Feed, stop: &mut Stop) -> Result<Begin> {
+    tokio::select! {
+        reason = stop.wait() => Err(reason.error()),
+        fed = feed.next() => match fed {
+            Some(Ok(Fed::Begin(begin))) => Ok(begin),
+            Some(Err(error)) => Err(error),
+            Some(Ok(_)) | None => Err(input_thread_died()),
+        },
+    }
+}
+
+/// The file and the step, for messages.
+struct Here<'a> {
+    step: &'a CopyFrom,
+    source: &'a Source,
+}
+
+impl Here<'_> {
+    fn stopped(&self, stopped: Stopped, lane: &Lane) -> Error {
+        match stopped {
+            Stopped::Wire(error) => self.refused(error, Some(lane)),
+            Stopped::Input(error) => error,
+            Stopped::Asked(reason) => reason.error(),
+            Stopped::NoTrailer => Error::new(
+                ErrorKind::Data,
+                format!(
+                    "`{}` is cut short: binary COPY data ends with a trailer, and this does not",
+                    self.source
+                ),
+            ),
+            Stopped::Marker(marker) => {
+                let at = lane.positions.open_record();
+                let what = if marker.alone {
+                    format!(
+                        "`{}` goes on after the end-of-data marker `\\.` on line {}",
+                        self.source, at.line
+                    )
+                } else {
+                    format!(
+                        "line {} of `{}` ends with `\\.` after its data",
+                        at.line, self.source
+                    )
+                };
+                Error::new(ErrorKind::Data, what)
+                    .line("detail", "the server takes `\\.` for the end of the data and would drop what follows without a word")
+                    .hint(if self.step.dialect.format == Format::Csv {
+                        "in csv, write the value as `\"\\.\"`"
+                    } else {
+                        "in text format, write a backslash as `\\\\`; to stop at the marker, cut the file there"
+                    })
+            }
+        }
+    }
+
+    /// The server's refusal, with the place in the file it is about.
+    fn refused(&self, error: WireError, lane: Option<&Lane>) -> Error {
+        let table = self.step.table.plain();
+        let known = lane.and_then(|lane| {
+            let place = place::place(
+                error.server()?,
+                Some(self.step.table.name().as_str()),
+                &lane.positions,
+            )?;
+            Some((place, lane))
+        });
+        let message = match known {
+            Some((at, _)) => format!("cannot load `{}` into {table}: {at}", self.source),
+            None => format!("cannot load `{}` into {table}", self.source),
+        };
+        let hint = self.hint(&error, lane);
+        let mut error = Error::from(error).within(message);
+        if let Some((at, _)) = known {
+            error = error.line("byte", at.offset.to_string());
+        }
+        match hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
+    }
+
+    /// What to do about refusals that people meet often.
+    fn hint(&self, error: &WireError, lane: Option<&Lane>) -> Option<String> {
+        let said = error.server()?;
+        match said.code.as_str() {
+            "22P04" if lane.is_some_and(|lane| lane.end.in_quote) => {
+                let at = lane?.positions.open_record();
+                Some(format!("the quote that is never closed was opened in {at}"))
+            }
+            "22P04" | "22P02"
+                if self.step.dialect.format == Format::Text && self.looks_like_csv() =>
+            {
+                Some(
+                    "the file looks like csv, and the job reads it as text: add `format: csv`"
+                        .into(),
+                )
+            }
+            "42P01" => Some(format!(
+                "the job names the table {}; a name with a dot in it is written `\"a.b\"`, and upper case counts",
+                self.step.table
+            )),
+            "42703" if self.step.header == Header::Map => Some(
+                "with `header: map`, each name in the file's header must be a column of the table"
+                    .into(),
+            ),
+            "22021" => Some("the file must be UTF-8".into()),
+            _ => None,
+        }
+    }
+
+    fn looks_like_csv(&self) -> bool {
+        self.step.dialect.sep.is_none()
+            && matches!(self.source, Source::File(path) if path.to_string_lossy().contains(".csv"))
+    }
+
+    /// Says so when the server counts other rows than there are records: a trigger that swallows
+    /// rows, a view's rule, a marker.
+    fn reconcile(&self, rows: u64, lane: &Lane, stage: &Stage<'_>) {
+        let records = lane.positions.records();
+        if self.step.dialect.format != Format::Binary && rows != records {
+            stage.warn(&format!(
+                "`{}` has {records} records, and the server counts {rows} rows",
+                self.source
+            ));
+        }
+        if self.step.dialect.format == Format::Csv && lane.end.marker.is_some() {
+            stage.warn(&format!(
+                "`{}` ends with a line `\\.`, taken as the end of the data",
+                self.source
+            ));
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! One session, and the file that fills it: blocks from the feed into one COPY.
+
+use crate::error::Error;
+use crate::progress::{Event, Observer};
+use crate::record::dialect::Format;
+use crate::record::position::Positions;
+use crate::run::{Reason, Stop};
+use crate::source::{Begin, Block, End, EndMarker, Fed, Feed};
+use crate::wire::error::WireError;
+use crate::wire::session::Exchange;
+
+/// The end of a binary file: a field count of -1 (PostgreSQL manual, COPY, "File Trailer").
+const BINARY_TRAILER: [u8; 2] = [0xFF, 0xFF];
+
+/// Why a COPY did not get to its end.
+#[derive(Debug)]
+pub(crate) enum Stopped {
+    /// The input cannot be read or used.
+    Input(Error),
+    /// The server said no, or the connection fell.
+    Wire(WireError),
+    /// The data has an end-of-data marker where rows would vanish.
+    Marker(EndMarker),
+    /// A binary file without its trailer: cut short.
+    NoTrailer,
+    /// A signal or a timeout.
+    Asked(Reason),
+}
+
+impl From<WireError> for Stopped {
+    fn from(error: WireError) -> Self {
+        Self::Wire(error)
+    }
+}
+
+/// What has gone through.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    /// Where the records came from.
+    pub(crate) positions: Positions,
+    /// Bytes sent.
+    pub(crate) bytes: u64,
+    /// How the input ended, once it has.
+    pub(crate) end: End,
+    last: [u8; 2],
+}
+
+impl Lane {
+    /// A lane for the file that begins so.
+    pub(crate) fn new(begin: &Begin) -> Self {
+        Self {
+            positions: Positions::new(begin.offset, begin.lines),
+            bytes: 0,
+            end: End::default(),
+            last: [0; 2],
+        }
+    }
+
+    /// Sends the whole input into the COPY that `exchange` has begun, up to and including the end
+    /// of the data. On an error other than the server's the COPY is failed, so that nothing of it
+    /// is loaded and the connection is usable.
+    pub(crate) async fn fill(
+        &mut self,
+        exchange: &mut Exchange<'_>,
+        feed: &mut Feed,
+        format: Format,
+        observer: &dyn Observer,
+        stop: &mut Stop,
+    ) -> Result<(), Stopped> {
+        let outcome = match self.pump(exchange, feed, observer, stop).await {
+            Ok(()) => self.check_end(format),
+            stopped => stopped,
+        };
+        match outcome {
+            Ok(()) => Ok(exchange.end_data().await?),
+            Err(Stopped::Wire(error)) => Err(Stopped::Wire(error)),
+            Err(stopped) => {
+                exchange.fail_data(stopped.reason()).await?;
+                Err(stopped)
+            }
+        }
+    }
+
+    async fn pump(
+        &mut self,
+        exchange: &mut Exchange<'_>,
+        feed: &mut Feed,
+        observer: &dyn Observer,
+        stop: &mut Stop,
+    ) -> Result<(), Stopped> {
+        loop {
+            let fed = tokio::select! {
+                biased;
+                reason = stop.wait() => return Err(Stopped::Asked(reason)),
+                fed = feed.next() => fed,
+                // The server may give up while the input has nothing for it.
+                error = exchange.refused() => return Err(error.into()),
+            };
+            match fed {
+                Some(Ok(Fed::Block(block))) => self.send(block, exchange, feed).await?,
+                Some(Ok(Fed::End(end))) => {
+                    self.end = end;
+                    if end.open_record {
+                        self.positions.end_last();
+                    }
+                    return Ok(());
+                }
+                Some(Ok(Fed::Begin(_))) => {}
+                Some(Err(error)) => return Err(Stopped::Input(error)),
+                None => return Err(Stopped::Input(input_thread_died())),
+            }
+            let (disk, records) = (feed.taken(), self.positions.records());
+            observer.observe(Event::Moved {
+                disk,
+                bytes: self.bytes,
+                records,
+            });
+        }
+    }
+
+    async fn send(
+        &mut self,
+        mut block: Block,
+        exchange: &mut Exchange<'_>,
+        feed: &Feed,
+    ) -> Result<(), Stopped> {
+        // Before it is sent: the server may complain of it while it is on its way.
+        let old = self
+            .positions
+            .push(block.data.len(), std::mem::take(&mut block.found));
+        if let Some(tail) = block.data.last_chunk() {
+            self.last = *tail;
+        }
+        exchange.send(&block.data).await?;
+        self.bytes += block.data.len() as u64;
+        block.found = old.unwrap_or_default();
+        feed.give_back(block);
+        Ok(())
+    }
+
+    fn check_end(&self, format: Format) -> Result<(), Stopped> {
+        if format == Format::Binary && self.bytes > 0 && self.last != BINARY_TRAILER {
+            return Err(Stopped::NoTrailer);
+        }
+        match self.end.marker {
+            Some(marker) if marker.followed || !marker.alone => Err(Stopped::Marker(marker)),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Stopped {
+    /// What the server is told of a COPY that is failed.
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Input(_) => "the input cannot be read",
+            Self::Marker(_) => "data follows an end-of-data marker",
+            Self::NoTrailer => "the binary data is cut short",
+            Self::Asked(_) | Self::Wire(_) => "the load was stopped",
+        }
+    }
+}
+
+pub(crate) fn input_thread_died() -> Error {
+    Error::new(
+        crate::error::ErrorKind::Data,
+        "the reading thread ended without a word",
+    )
+}

@@ -1,0 +1,74 @@
+//! Files into a table: each file is one COPY, all of them in the step's transaction.
+
+mod columns;
+mod file;
+mod lane;
+mod place;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::job::{CopyFrom, Policy};
+use crate::progress::{Event, Outcome};
+use crate::run::Stage;
+use crate::source::{self, Source};
+
+pub(crate) use file::begin;
+pub(crate) use lane::{Lane, Stopped};
+pub(crate) use place::place;
+
+/// Runs a `copy_from` step.
+pub(crate) async fn copy_from(step: &CopyFrom, stage: &mut Stage<'_>) -> Result<Outcome> {
+    let sources = inputs(step, stage)?;
+    let (mut rows, mut bytes) = (0, 0);
+    for source in &sources {
+        let loaded = file::load(step, source, stage).await;
+        stage.observer.observe(Event::FileDone);
+        stage.notices();
+        let loaded = loaded?;
+        if loaded.empty {
+            complain(step.on_empty, stage, || {
+                Error::new(ErrorKind::Input, format!("`{source}` holds no record"))
+                    .hint("`on_empty: ok` or `warn` lets the job go on")
+            })?;
+        }
+        rows += loaded.rows;
+        bytes += loaded.bytes;
+    }
+    Ok(Outcome::Loaded {
+        rows,
+        bytes,
+        files: sources.len(),
+    })
+}
+
+/// The files of a step, with the policy for missing ones applied.
+fn inputs(step: &CopyFrom, stage: &Stage<'_>) -> Result<Vec<Source>> {
+    let (sources, missing) = source::expand(&step.input)?;
+    for path in missing {
+        complain(step.on_missing, stage, || {
+            let error = Error::new(ErrorKind::Input, format!("no file `{}`", path.display()));
+            if stage.outputs.iter().any(|pending| pending.target() == path) {
+                return error.hint(
+                    "an earlier step of this job writes it, and it appears with the COMMIT: use `transaction: step`",
+                );
+            }
+            match path.parent() {
+                Some(folder) if !folder.as_os_str().is_empty() && !folder.exists() => {
+                    error.hint(format!("there is no folder `{}`; paths are relative to the job file", folder.display()))
+                }
+                _ => error.hint("paths are relative to the job file; `on_missing: ok` or `warn` lets the job go on"),
+            }
+        })?;
+    }
+    Ok(sources)
+}
+
+fn complain(policy: Policy, stage: &Stage<'_>, error: impl FnOnce() -> Error) -> Result<()> {
+    match policy {
+        Policy::Fail => Err(error()),
+        Policy::Warn => {
+            stage.warn(&error().to_string());
+            Ok(())
+        }
+        Policy::Ok => Ok(()),
+    }
+}

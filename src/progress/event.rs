@@ -1,0 +1,123 @@
+//! What the engine tells: numbers and names, no wording.
+
+use std::time::Duration;
+
+use crate::wire::error::ServerMessage;
+
+/// Something that happened in a run.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// Connected; the steps begin.
+    Connected {
+        /// The job's name.
+        job: &'a str,
+        /// The server and its version, such as `PostgreSQL 15.18`.
+        server: &'a str,
+        /// Where it is, without secrets.
+        place: &'a str,
+    },
+    /// A step begins.
+    StepStarted {
+        /// 1 for the first.
+        number: usize,
+        /// How many steps the job has.
+        total: usize,
+        /// Its name, or what it does.
+        title: &'a str,
+    },
+    /// A file begins.
+    FileStarted {
+        /// Its name.
+        name: &'a str,
+        /// Its size on disk in bytes, where it has one.
+        size: Option<u64>,
+    },
+    /// More of the file has been moved.
+    Moved {
+        /// Bytes of the file on disk so far.
+        disk: u64,
+        /// Bytes sent or received so far, decompressed.
+        bytes: u64,
+        /// Records so far.
+        records: u64,
+    },
+    /// The file is through.
+    FileDone,
+    /// A statement is done; its command tag.
+    Tag(&'a str),
+    /// A result to show.
+    Table(&'a Table),
+    /// The server says something.
+    Notice(&'a ServerMessage),
+    /// Something to look at, though the run goes on.
+    Warning(&'a str),
+    /// A step is done.
+    StepDone {
+        /// 1 for the first.
+        number: usize,
+        /// How many steps the job has.
+        total: usize,
+        /// Its name, or what it does.
+        title: &'a str,
+        /// What it did.
+        outcome: &'a Outcome,
+        /// How long it took.
+        elapsed: Duration,
+    },
+    /// The job is done and committed.
+    JobDone {
+        /// The job's name.
+        job: &'a str,
+        /// Rows loaded.
+        loaded: u64,
+        /// Rows unloaded.
+        unloaded: u64,
+        /// How long it took, connecting included.
+        elapsed: Duration,
+    },
+}
+
+/// What a step did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Statements ran; their command tags.
+    Sql(Vec<String>),
+    /// The query held; how many rows it had.
+    Holds(u64),
+    /// Files were loaded.
+    Loaded {
+        /// Rows in the table, by the server's count.
+        rows: u64,
+        /// Bytes sent, decompressed.
+        bytes: u64,
+        /// Files.
+        files: usize,
+    },
+    /// Rows were unloaded.
+    Unloaded {
+        /// Rows, by the server's count.
+        rows: u64,
+        /// Bytes before compression.
+        bytes: u64,
+        /// Whoever read standard output stopped before the end.
+        reader_gone: bool,
+    },
+}
+
+/// A result to show: every value as the server prints it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    /// Column names.
+    pub columns: Vec<String>,
+    /// Rows; `None` is NULL.
+    pub rows: Vec<Vec<Option<String>>>,
+    /// Rows of the result, shown or not.
+    pub total: u64,
+}
+
+/// The engine's only way out. Called between blocks; must not block.
+pub trait Observer {
+    /// Takes note of `event`.
+    fn observe(&self, event: Event<'_>);
+}

@@ -1,0 +1,62 @@
+//! A line per step, for logs and cron: nothing moves.
+
+use std::io::{Write, stderr, stdout};
+
+use super::event::{Event, Observer};
+use super::{table, wording};
+
+/// Writes a line per step to stderr, and tables to stdout.
+#[derive(Debug)]
+pub struct Plain {
+    success: bool,
+    verbose: bool,
+}
+
+impl Plain {
+    /// `success` false leaves only problems and data; `verbose` adds notices and every tag.
+    pub fn new(success: bool, verbose: bool) -> Self {
+        Self { success, verbose }
+    }
+}
+
+impl Observer for Plain {
+    fn observe(&self, event: Event<'_>) {
+        // A log that cannot be written must not stop a load.
+        let _ = match event {
+            Event::Table(table) => stdout().write_all(table::draw(table).as_bytes()),
+            event => match line(&event, self.success, self.verbose) {
+                Some(line) => writeln!(stderr(), "{line}"),
+                None => Ok(()),
+            },
+        };
+    }
+}
+
+/// The line that `event` is worth, if any.
+pub(super) fn line(event: &Event<'_>, success: bool, verbose: bool) -> Option<String> {
+    match event {
+        Event::Warning(text) => Some(format!("warning: {text}")),
+        Event::Notice(said) if verbose || said.severity == "WARNING" => Some(wording::notice(said)),
+        Event::Connected { job, server, place } if success && verbose => {
+            Some(format!("{job}: {server} at {place}"))
+        }
+        Event::Tag(tag) if success && verbose => Some(format!("  {tag}")),
+        Event::StepDone {
+            number,
+            total,
+            title,
+            outcome,
+            elapsed,
+        } if success => Some(format!(
+            "{number}/{total} {title}: {}",
+            wording::outcome(outcome, *elapsed)
+        )),
+        Event::JobDone {
+            job,
+            loaded,
+            unloaded,
+            elapsed,
+        } if success => Some(wording::done(job, *loaded, *unloaded, *elapsed)),
+        _ => None,
+    }
+}

@@ -1,0 +1,179 @@
+//! Numbers and outcomes as people read them, the same on a terminal and in a log.
+
+use std::time::Duration;
+
+use super::event::Outcome;
+use crate::wire::error::ServerMessage;
+
+/// `36000` as `36,000`.
+pub(super) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// `1 row`, `2 rows`.
+pub(super) fn rows(number: u64) -> String {
+    format!(
+        "{} row{}",
+        count(number),
+        if number == 1 { "" } else { "s" }
+    )
+}
+
+/// Bytes in decimal units: `512 B`, `7.1 MB`.
+#[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+pub(super) fn bytes(number: u64) -> String {
+    let mut value = number as f64;
+    for unit in ["B", "kB", "MB", "GB"] {
+        if value < 999.95 {
+            return if unit == "B" {
+                format!("{number} B")
+            } else {
+                format!("{value:.1} {unit}")
+            };
+        }
+        value /= 1000.0;
+    }
+    format!("{value:.1} TB")
+}
+
+/// `4 ms`, `1.2 s`, `3 min 20 s`.
+pub(super) fn time(elapsed: Duration) -> String {
+    let seconds = elapsed.as_secs();
+    match elapsed.as_millis() {
+        millis @ 0..1000 => format!("{millis} ms"),
+        1000..100_000 => format!("{:.1} s", elapsed.as_secs_f64()),
+        _ if seconds < 3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+/// What a step did, and how long it took.
+pub(super) fn outcome(outcome: &Outcome, elapsed: Duration) -> String {
+    let took = time(elapsed);
+    match outcome {
+        Outcome::Sql(tags) if tags.is_empty() => format!("nothing to do ({took})"),
+        Outcome::Sql(tags) => format!("{} ({took})", folded(tags)),
+        Outcome::Holds(_) => format!("holds ({took})"),
+        Outcome::Loaded {
+            rows: number,
+            bytes: size,
+            files,
+        } => format!(
+            "{}, {} from {} file{} ({took}{})",
+            rows(*number),
+            bytes(*size),
+            count(*files as u64),
+            if *files == 1 { "" } else { "s" },
+            speed(*size, elapsed)
+        ),
+        Outcome::Unloaded {
+            rows: number,
+            bytes: size,
+            reader_gone,
+        } => format!(
+            "{}, {} ({took}{}){}",
+            rows(*number),
+            bytes(*size),
+            speed(*size, elapsed),
+            if *reader_gone {
+                ", cut short: nobody reads stdout any more"
+            } else {
+                ""
+            }
+        ),
+    }
+}
+
+/// Command tags, equal neighbours counted: `INSERT 0 1 x 3, SELECT 3`.
+fn folded(tags: &[String]) -> String {
+    let groups: Vec<String> = tags
+        .chunk_by(|a, b| a == b)
+        .map(|group| match group {
+            [tag] => tag.clone(),
+            group => format!("{} x {}", group[0], group.len()),
+        })
+        .collect();
+    groups.join(", ")
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "three digits are shown"
+)]
+fn speed(size: u64, elapsed: Duration) -> String {
+    // Below that the figure is noise.
+    if elapsed < Duration::from_millis(100) || size < 1_000_000 {
+        return String::new();
+    }
+    format!(
+        ", {}/s",
+        bytes((size as f64 / elapsed.as_secs_f64()) as u64)
+    )
+}
+
+/// The last line of a job.
+pub(super) fn done(job: &str, loaded: u64, unloaded: u64, elapsed: Duration) -> String {
+    let mut what = Vec::new();
+    if loaded > 0 {
+        what.push(format!("{} loaded", rows(loaded)));
+    }
+    if unloaded > 0 {
+        what.push(format!("{} unloaded", rows(unloaded)));
+    }
+    let what = if what.is_empty() {
+        String::new()
+    } else {
+        format!(", {}", what.join(", "))
+    };
+    format!("{job}: done{what} in {}", time(elapsed))
+}
+
+/// A notice of the server, with its detail and hint.
+pub(super) fn notice(said: &ServerMessage) -> String {
+    let mut text = format!("{}: {}", said.severity.to_lowercase(), said.message);
+    for (label, more) in [("detail", &said.detail), ("hint", &said.hint)] {
+        if let Some(more) = more {
+            text.push_str(&format!("\n  {label}: {more}"));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!(count(0), "0");
+        assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(rows(1), "1 row");
+        assert_eq!(bytes(999), "999 B");
+        assert_eq!(bytes(1000), "1.0 kB");
+        assert_eq!(bytes(7_140_000), "7.1 MB");
+        assert_eq!(bytes(999_999), "1.0 MB");
+        assert_eq!(time(Duration::from_millis(1234)), "1.2 s");
+        assert_eq!(time(Duration::from_secs(3720)), "1 h 2 min");
+    }
+
+    #[test]
+    fn equal_tags_are_counted() {
+        let tags = ["INSERT 0 1", "INSERT 0 1", "SELECT 2"]
+            .map(String::from)
+            .to_vec();
+        assert_eq!(
+            outcome(&Outcome::Sql(tags), Duration::from_millis(3)),
+            "INSERT 0 1 x 2, SELECT 2 (3 ms)"
+        );
+    }
+}

@@ -1,0 +1,214 @@
+//! `copy_expert`: SQL as it is, with a file for the data of a COPY in either direction.
+
+use std::path::PathBuf;
+
+use super::Stage;
+use super::sql::clipped;
+use crate::error::{Error, ErrorKind, Result};
+use crate::job::{Compression, CopyExpert, Header, InputPattern, Output};
+use crate::load::{self, Lane};
+use crate::progress::{Event, Outcome};
+use crate::record::dialect::{CopyStatement, Format};
+use crate::sink;
+use crate::source::{self, Reading, Source};
+use crate::unload;
+use crate::wire::error::WireError;
+use crate::wire::session::{Exchange, Reply, rows_of};
+
+/// Runs a `copy_expert` step: any COPY, several statements, or plain SQL.
+pub(super) async fn copy_expert(step: &CopyExpert, stage: &mut Stage<'_>) -> Result<Outcome> {
+    let mut expert = Expert {
+        step,
+        statement: CopyStatement::read(&step.sql),
+        lane: None,
+    };
+    let Stage {
+        session,
+        observer,
+        stop,
+        outputs,
+    } = stage;
+    let mut exchange = session
+        .query(&step.sql)
+        .await
+        .map_err(|error| expert.refused(error))?;
+    let mut tags = Vec::new();
+    let mut moved = None;
+    while let Some(reply) = exchange
+        .next()
+        .await
+        .map_err(|error| expert.refused(error))?
+    {
+        match reply {
+            Reply::CopyIn => {
+                let bytes = expert.load(&mut exchange, *observer, stop).await?;
+                moved = Some(Moved::In { bytes });
+            }
+            Reply::CopyOut => {
+                let (written, pending) = expert.unload(&mut exchange, *observer, stop).await?;
+                outputs.extend(pending);
+                moved = Some(Moved::Out {
+                    bytes: written.bytes,
+                    reader_gone: written.reader_gone,
+                });
+            }
+            Reply::Done(tag) => {
+                observer.observe(Event::Tag(&tag));
+                tags.push(tag);
+            }
+            Reply::Columns(_) | Reply::Row(_) => {}
+        }
+    }
+    let rows = tags
+        .iter()
+        .rfind(|tag| tag.starts_with("COPY"))
+        .map_or(0, |tag| rows_of(tag));
+    Ok(match moved {
+        Some(Moved::In { bytes }) => Outcome::Loaded {
+            rows,
+            bytes,
+            files: 1,
+        },
+        Some(Moved::Out { bytes, reader_gone }) => Outcome::Unloaded {
+            rows,
+            bytes,
+            reader_gone,
+        },
+        None => Outcome::Sql(tags),
+    })
+}
+
+enum Moved {
+    In { bytes: u64 },
+    Out { bytes: u64, reader_gone: bool },
+}
+
+struct Expert<'a> {
+    step: &'a CopyExpert,
+    statement: CopyStatement,
+    lane: Option<Lane>,
+}
+
+impl Expert<'_> {
+    async fn load(
+        &mut self,
+        exchange: &mut Exchange<'_>,
+        observer: &dyn crate::progress::Observer,
+        stop: &mut super::Stop,
+    ) -> Result<u64> {
+        let opened = match self.source(exchange) {
+            Ok(source) => {
+                let mut feed = source::feed(source.clone(), self.reading());
+                load::begin(&mut feed, stop)
+                    .await
+                    .map(|begin| (source, feed, begin))
+            }
+            Err(error) => Err(error),
+        };
+        let (source, mut feed, begin) = match opened {
+            Ok(opened) => opened,
+            Err(error) => {
+                exchange
+                    .fail_data("there is no input")
+                    .await
+                    .map_err(|lost| self.refused(lost))?;
+                return Err(error);
+            }
+        };
+        observer.observe(Event::FileStarted {
+            name: &source.to_string(),
+            size: begin.size,
+        });
+        let lane = self.lane.insert(Lane::new(&begin));
+        // The bytes are the user's: they are sent as they are, whatever ends them.
+        let filled = lane
+            .fill(exchange, &mut feed, Format::Text, observer, stop)
+            .await;
+        let bytes = lane.bytes;
+        observer.observe(Event::FileDone);
+        match filled {
+            Ok(()) => Ok(bytes),
+            Err(load::Stopped::Wire(error)) => Err(self.refused(error)),
+            Err(load::Stopped::Input(error)) => Err(error),
+            Err(load::Stopped::Asked(reason)) => Err(reason.error()),
+            Err(load::Stopped::Marker(_) | load::Stopped::NoTrailer) => Err(Error::new(
+                ErrorKind::Data,
+                format!("`{source}` cannot be loaded as it is"),
+            )),
+        }
+    }
+
+    async fn unload(
+        &self,
+        exchange: &mut Exchange<'_>,
+        observer: &dyn crate::progress::Observer,
+        stop: &mut super::Stop,
+    ) -> Result<(sink::Written, Option<sink::Pending>)> {
+        let output = match &self.step.file {
+            Some(InputPattern::Stdin) => Output::Stdout,
+            Some(InputPattern::Path(path)) => Output::Path(path.clone()),
+            None => return Err(self.no_file("COPY TO STDOUT", "write")),
+        };
+        let mut drain = sink::drain(&output, Compression::Auto)?;
+        observer.observe(Event::FileStarted {
+            name: &output.to_string(),
+            size: None,
+        });
+        let pumped = unload::pump(exchange, &mut drain, observer, stop).await;
+        observer.observe(Event::FileDone);
+        pumped.map_err(|stopped| stopped.into_error(|error| self.refused(error)))?;
+        drain.finish().await
+    }
+
+    fn source(&self, exchange: &Exchange<'_>) -> Result<Source> {
+        if exchange.copies() > 1 {
+            return Err(Error::new(
+                ErrorKind::Server,
+                "the SQL holds a second COPY, and the step has one file",
+            )
+            .hint("give each COPY a step of its own"));
+        }
+        match &self.step.file {
+            Some(InputPattern::Stdin) => Ok(Source::Stdin),
+            Some(InputPattern::Path(path)) => Ok(Source::File(PathBuf::clone(path))),
+            None => Err(self.no_file("COPY FROM STDIN", "read")),
+        }
+    }
+
+    fn no_file(&self, what: &str, verb: &str) -> Error {
+        Error::new(
+            ErrorKind::Input,
+            format!("the SQL is a {what}, and the step names no `file` to {verb}"),
+        )
+        .line("statement", clipped(&self.step.sql))
+    }
+
+    fn reading(&self) -> Reading {
+        Reading {
+            dialect: self.statement.dialect.clone(),
+            header: Header::None,
+            compression: Compression::Auto,
+            size: self.step.size,
+            strip_bom: false,
+            markers: false,
+        }
+    }
+
+    fn refused(&self, error: WireError) -> Error {
+        let place = self
+            .lane
+            .as_ref()
+            .and_then(|lane| load::place(error.server()?, None, &lane.positions));
+        let message = match (place, &self.step.file) {
+            (Some(mut at), Some(InputPattern::Path(path))) => {
+                // The server counts the header it was told of.
+                at.record -= u64::from(self.statement.header && at.record > 1);
+                format!("COPY failed at `{}`: {at}", path.display())
+            }
+            _ => "the SQL was refused".to_owned(),
+        };
+        Error::from(error)
+            .within(message)
+            .line("statement", clipped(&self.step.sql))
+    }
+}

@@ -1,0 +1,305 @@
+//! A job on a session: its steps in order, in the transactions it asks for.
+
+mod expert;
+mod sql;
+mod stop;
+
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::job::{Action, Job, Step, Transaction};
+use crate::name::literal;
+use crate::progress::{Event, Observer, Outcome};
+use crate::sink::Pending;
+use crate::wire::error::WireError;
+use crate::wire::session::{Session, Status};
+use crate::{load, unload};
+
+pub use stop::{Reason, Stop, Stopper, stop};
+
+/// What a step works with.
+pub(crate) struct Stage<'a> {
+    pub(crate) session: &'a mut Session,
+    pub(crate) observer: &'a dyn Observer,
+    pub(crate) stop: Stop,
+    /// Files that appear under their names when the transaction commits.
+    pub(crate) outputs: &'a mut Vec<Pending>,
+}
+
+impl Stage<'_> {
+    /// Passes on what the server said aside.
+    pub(crate) fn notices(&mut self) {
+        let (notices, dropped) = self.session.take_notices();
+        for notice in &notices {
+            self.observer.observe(Event::Notice(notice));
+        }
+        if dropped > 0 {
+            self.observer.observe(Event::Warning(&format!(
+                "{dropped} more notices of the server are not shown"
+            )));
+        }
+    }
+
+    pub(crate) fn warn(&self, text: &str) {
+        self.observer.observe(Event::Warning(text));
+    }
+}
+
+/// What a job did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Totals {
+    /// Rows loaded.
+    pub loaded: u64,
+    /// Rows unloaded.
+    pub unloaded: u64,
+}
+
+/// Runs `job` on `session`, from its session settings to the last COMMIT.
+///
+/// # Errors
+/// The first failure. What the job's transaction promises has been done: a line `state` of the
+/// error says what is committed and what is not.
+///
+/// # Cancel safety
+/// Dropped, the connection closes and the server rolls back, unless a COMMIT was on its way
+/// ([`Stopper::committing`]).
+pub async fn run(
+    job: &Job,
+    session: &mut Session,
+    observer: &dyn Observer,
+    stop: Stop,
+) -> Result<Totals> {
+    stop.watch(Some(session.canceller()));
+    let mut run = Run {
+        job,
+        session,
+        observer,
+        stop,
+        outputs: Vec::new(),
+        totals: Totals::default(),
+        committed: 0,
+    };
+    let outcome = run.all().await;
+    let outcome = match outcome {
+        Ok(()) => Ok(run.totals),
+        Err(error) => Err(run.failed(error).await),
+    };
+    run.stop.watch(None);
+    outcome
+}
+
+struct Run<'a> {
+    job: &'a Job,
+    session: &'a mut Session,
+    observer: &'a dyn Observer,
+    stop: Stop,
+    outputs: Vec<Pending>,
+    totals: Totals,
+    /// Steps that are committed.
+    committed: usize,
+}
+
+impl Run<'_> {
+    async fn all(&mut self) -> Result<()> {
+        self.settings().await?;
+        if self.job.transaction == Transaction::Job {
+            self.begin().await?;
+        }
+        for (index, step) in self.job.steps.iter().enumerate() {
+            if let Some(reason) = self.stop.reason() {
+                return Err(reason.error());
+            }
+            self.step(step).await?;
+            if self.job.transaction == Transaction::None {
+                self.publish(index + 1)?;
+            }
+        }
+        if self.job.transaction == Transaction::Job {
+            self.commit(self.job.steps.len()).await?;
+        }
+        if self.session.status() != Status::Idle {
+            return Err(Error::new(ErrorKind::Server, "the job ends inside a transaction that its own SQL began")
+                .hint("add a COMMIT to its SQL, or let dwsload do it: `transaction: job` or `transaction: step`"));
+        }
+        Ok(())
+    }
+
+    /// Settings by `set_config`: its value is one literal, whatever the setting's syntax is.
+    async fn settings(&mut self) -> Result<()> {
+        // As psycopg2 does: dates are read and written the ISO way, whatever the server's default.
+        if !self
+            .session
+            .parameter("DateStyle")
+            .is_some_and(|style| style.starts_with("ISO"))
+        {
+            self.session.run("SET DATESTYLE TO 'ISO'").await?;
+        }
+        for (name, value) in &self.job.session {
+            let scs = self.session.standard_conforming_strings();
+            let sql = format!(
+                "SELECT set_config({}, {}, false)",
+                literal(name.as_str(), scs),
+                literal(value, scs)
+            );
+            let set = self.session.run(&sql).await;
+            set.map_err(|error| {
+                Error::from(error).within(format!(
+                    "cannot set `session.{}` to `{value}`",
+                    name.as_str()
+                ))
+            })?;
+        }
+        Ok(())
+    }
+
+    async fn begin(&mut self) -> Result<()> {
+        self.session.run("BEGIN").await?;
+        Ok(())
+    }
+
+    async fn step(&mut self, step: &Step) -> Result<()> {
+        let total = self.job.steps.len();
+        let title = step.title();
+        self.observer.observe(Event::StepStarted {
+            number: step.number,
+            total,
+            title: &title,
+        });
+        let started = Instant::now();
+        let outcome = self.transact(step).await.map_err(|error| {
+            error.within(format!(
+                "step {} ({title}) failed, {}:{}",
+                step.number,
+                self.job.file.display(),
+                step.line
+            ))
+        })?;
+        match outcome {
+            Outcome::Loaded { rows, .. } => self.totals.loaded += rows,
+            Outcome::Unloaded { rows, .. } => self.totals.unloaded += rows,
+            Outcome::Sql(_) | Outcome::Holds(_) => {}
+        }
+        let elapsed = started.elapsed();
+        self.observer.observe(Event::StepDone {
+            number: step.number,
+            total,
+            title: &title,
+            outcome: &outcome,
+            elapsed,
+        });
+        Ok(())
+    }
+
+    /// The step, in a transaction of its own where the job asks for that.
+    async fn transact(&mut self, step: &Step) -> Result<Outcome> {
+        let by_step = self.job.transaction == Transaction::Step;
+        if by_step {
+            self.begin().await?;
+        }
+        let outcome = self.act(&step.action).await?;
+        if self.job.transaction != Transaction::None
+            && self.session.status() != Status::InTransaction
+        {
+            return Err(Error::new(
+                ErrorKind::Server,
+                "the step's own SQL ended the transaction around it",
+            )
+            .hint("leave COMMIT, ROLLBACK and END out, or use `transaction: none`"));
+        }
+        if by_step {
+            self.commit(step.number).await?;
+        }
+        Ok(outcome)
+    }
+
+    async fn act(&mut self, action: &Action) -> Result<Outcome> {
+        let mut stage = Stage {
+            session: self.session,
+            observer: self.observer,
+            stop: self.stop.clone(),
+            outputs: &mut self.outputs,
+        };
+        let outcome = match action {
+            Action::Sql(step) => sql::statements(step, &mut stage).await,
+            Action::Expect(step) => sql::expect(step, &mut stage).await,
+            Action::CopyFrom(step) => load::copy_from(step, &mut stage).await,
+            Action::CopyTo(step) => unload::copy_to(step, &mut stage).await,
+            Action::CopyExpert(step) => expert::copy_expert(step, &mut stage).await,
+        };
+        stage.notices();
+        outcome
+    }
+
+    /// Commits the steps up to number `upto`, then lets their files appear.
+    async fn commit(&mut self, upto: usize) -> Result<()> {
+        self.stop.set_committing(true);
+        let outcome = self.session.run("COMMIT").await;
+        self.stop.set_committing(false);
+        match outcome {
+            Ok(tags) if tags.iter().any(|tag| tag == "ROLLBACK") => {
+                Err(Error::new(ErrorKind::Server, "the server answered COMMIT with ROLLBACK"))
+            }
+            Ok(_) => self.publish(upto),
+            Err(WireError::Refused(said)) if !said.is_connection_end() => {
+                Err(said.into_error(ErrorKind::Server).within("the server refused the COMMIT"))
+            }
+            Err(error) => Err(Error::from(error)
+                .with_kind(ErrorKind::Unknown)
+                .within("the connection fell while COMMIT was on its way: nobody knows whether it took place")
+                .hint("look into the tables before you run the job again")),
+        }
+    }
+
+    fn publish(&mut self, upto: usize) -> Result<()> {
+        self.committed = upto;
+        for pending in self.outputs.drain(..) {
+            pending.publish().map_err(|error| {
+                error.line("state", "what the job changed in the database is committed")
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Ends the transaction, and says in the error where that leaves the database.
+    async fn failed(&mut self, error: Error) -> Error {
+        let error = match self.stop.reason() {
+            Some(reason)
+                if !matches!(
+                    error.kind(),
+                    ErrorKind::Unknown | ErrorKind::Stopped(_) | ErrorKind::Timeout
+                ) =>
+            {
+                reason.error()
+            }
+            _ => error,
+        };
+        // The connection may be gone; then the server has rolled back by itself.
+        let _ = tokio::time::timeout(Duration::from_secs(1), self.session.run("ROLLBACK")).await;
+        if error.kind() == ErrorKind::Unknown {
+            return error;
+        }
+        let state = self.state();
+        error.line("state", state)
+    }
+
+    fn state(&self) -> String {
+        let steps = self.job.steps.len();
+        match (self.job.transaction, self.committed) {
+            (_, done) if done >= steps => "everything is committed".into(),
+            (Transaction::Job, _) => "rolled back; nothing of this run is in the database".into(),
+            (Transaction::Step, 0) => "rolled back; nothing of this run is in the database".into(),
+            (Transaction::Step, 1) => {
+                "step 1 is committed; what came after it is rolled back".into()
+            }
+            (Transaction::Step, done) => {
+                format!("steps 1 to {done} are committed; what came after them is rolled back")
+            }
+            (Transaction::None, 0) => {
+                "each statement that succeeded is committed (`transaction: none`)".into()
+            }
+            (Transaction::None, done) => format!(
+                "steps 1 to {done} and each later statement that succeeded are committed (`transaction: none`)"
+            ),
+        }
+    }
+}

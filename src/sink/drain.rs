@@ -1,0 +1,258 @@
+//! The thread that compresses and writes.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::thread;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::file::Pending;
+use crate::error::{Error, ErrorKind, Result};
+use crate::job::{Compression, Output};
+
+/// Blocks that wait for the thread.
+const WAITING: usize = 3;
+
+/// An output under way.
+#[derive(Debug)]
+pub struct Drain {
+    blocks: mpsc::Sender<Vec<u8>>,
+    free: mpsc::UnboundedReceiver<Vec<u8>>,
+    outcome: oneshot::Receiver<io::Result<Written>>,
+    pending: Option<Pending>,
+    name: String,
+}
+
+/// What has been written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Written {
+    /// Bytes before compression.
+    pub bytes: u64,
+    /// Whoever read standard output has gone; the rest was dropped.
+    pub reader_gone: bool,
+}
+
+/// Opens `output` and starts its thread.
+///
+/// # Errors
+/// [`ErrorKind::Output`] when the place cannot be written.
+pub fn drain(output: &Output, compression: Compression) -> Result<Drain> {
+    let (pending, target, name) = match output {
+        Output::Stdout => (None, Target::Stdout, "stdout".to_owned()),
+        Output::Path(path) => {
+            let (pending, file) = Pending::create(path)?;
+            (
+                Some(pending),
+                Target::File(file),
+                path.display().to_string(),
+            )
+        }
+    };
+    let compression = by_name(compression, output);
+    let (send, blocks) = mpsc::channel(WAITING);
+    let (give_back, free) = mpsc::unbounded_channel();
+    let (tell, outcome) = oneshot::channel();
+    thread::spawn(move || {
+        let _ = tell.send(write(target, compression, blocks, &give_back));
+    });
+    Ok(Drain {
+        blocks: send,
+        free,
+        outcome,
+        pending,
+        name,
+    })
+}
+
+impl Drain {
+    /// An empty block: one that has been written, or a new one.
+    pub fn block(&mut self) -> Vec<u8> {
+        self.free.try_recv().unwrap_or_default()
+    }
+
+    /// Hands a block over for writing; waits while the thread is behind.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Output`] when an earlier block could not be written.
+    pub async fn write(&mut self, block: Vec<u8>) -> Result<()> {
+        if self.blocks.send(block).await.is_ok() {
+            return Ok(());
+        }
+        let error = match (&mut self.outcome).await {
+            Ok(Err(cause)) => cause,
+            _ => io::Error::other("the writing thread ended"),
+        };
+        Err(self.failed(error))
+    }
+
+    /// Waits until everything is written and on disk. The file is complete but has its working
+    /// name still; publish it when what it holds is committed.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Output`] when something could not be written.
+    pub async fn finish(self) -> Result<(Written, Option<Pending>)> {
+        let Self {
+            blocks,
+            outcome,
+            pending,
+            name,
+            ..
+        } = self;
+        drop(blocks);
+        match outcome.await {
+            Ok(Ok(written)) => Ok((written, pending)),
+            Ok(Err(cause)) => Err(failed(&name, cause)),
+            Err(_) => Err(failed(&name, io::Error::other("the writing thread ended"))),
+        }
+    }
+
+    fn failed(&self, cause: io::Error) -> Error {
+        failed(&self.name, cause)
+    }
+}
+
+fn failed(name: &str, cause: io::Error) -> Error {
+    let error = Error::new(ErrorKind::Output, format!("cannot write `{name}`"));
+    let full = cause.kind() == io::ErrorKind::StorageFull;
+    let error = error.because(cause);
+    if full {
+        error.hint("the disk is full; the unfinished file was removed")
+    } else {
+        error
+    }
+}
+
+/// `auto` goes by the name's ending.
+fn by_name(compression: Compression, output: &Output) -> Compression {
+    let Output::Path(path) = output else {
+        return compression;
+    };
+    match (
+        compression,
+        path.extension().and_then(|ending| ending.to_str()),
+    ) {
+        (Compression::Auto, Some("gz" | "gzip")) => Compression::Gzip,
+        (Compression::Auto, Some("zst" | "zstd")) => Compression::Zstd,
+        (compression, _) => compression,
+    }
+}
+
+enum Target {
+    Stdout,
+    File(File),
+}
+
+/// Standard output, whose reader may have seen enough (`| head`): that is no failure of the job, so
+/// the rest is dropped.
+struct Stdout {
+    inner: io::Stdout,
+    gone: bool,
+}
+
+impl Stdout {
+    fn forgive<T>(&mut self, outcome: io::Result<T>, instead: T) -> io::Result<T> {
+        match outcome {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.gone = true;
+                Ok(instead)
+            }
+            outcome => outcome,
+        }
+    }
+}
+
+impl Write for Stdout {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        if self.gone {
+            return Ok(data.len());
+        }
+        let outcome = self.inner.write(data);
+        self.forgive(outcome, data.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.gone {
+            return Ok(());
+        }
+        let outcome = self.inner.flush();
+        self.forgive(outcome, ())
+    }
+}
+
+fn write(
+    target: Target,
+    compression: Compression,
+    blocks: mpsc::Receiver<Vec<u8>>,
+    give_back: &mpsc::UnboundedSender<Vec<u8>>,
+) -> io::Result<Written> {
+    match target {
+        Target::Stdout => {
+            let (stdout, bytes) = pack(
+                Stdout {
+                    inner: io::stdout(),
+                    gone: false,
+                },
+                compression,
+                blocks,
+                give_back,
+            )?;
+            Ok(Written {
+                bytes,
+                reader_gone: stdout.gone,
+            })
+        }
+        Target::File(file) => {
+            let (file, bytes) = pack(file, compression, blocks, give_back)?;
+            // What is published must survive a crash. Pipes and devices cannot be synced.
+            if file.metadata()?.is_file() {
+                file.sync_all()?;
+            }
+            Ok(Written {
+                bytes,
+                reader_gone: false,
+            })
+        }
+    }
+}
+
+fn pack<W: Write>(
+    target: W,
+    compression: Compression,
+    blocks: mpsc::Receiver<Vec<u8>>,
+    give_back: &mpsc::UnboundedSender<Vec<u8>>,
+) -> io::Result<(W, u64)> {
+    match compression {
+        Compression::Gzip => {
+            let mut packer = flate2::write::GzEncoder::new(target, flate2::Compression::default());
+            let bytes = pump(&mut packer, blocks, give_back)?;
+            Ok((packer.finish()?, bytes))
+        }
+        Compression::Zstd => {
+            let mut packer =
+                zstd::stream::write::Encoder::new(target, zstd::DEFAULT_COMPRESSION_LEVEL)?;
+            let bytes = pump(&mut packer, blocks, give_back)?;
+            Ok((packer.finish()?, bytes))
+        }
+        Compression::None | Compression::Auto => {
+            let mut target = target;
+            let bytes = pump(&mut target, blocks, give_back)?;
+            target.flush()?;
+            Ok((target, bytes))
+        }
+    }
+}
+
+fn pump(
+    target: &mut impl Write,
+    mut blocks: mpsc::Receiver<Vec<u8>>,
+    give_back: &mpsc::UnboundedSender<Vec<u8>>,
+) -> io::Result<u64> {
+    let mut bytes = 0;
+    while let Some(mut block) = blocks.blocking_recv() {
+        target.write_all(&block)?;
+        bytes += block.len() as u64;
+        block.clear();
+        let _ = give_back.send(block);
+    }
+    Ok(bytes)
+}
