@@ -147,7 +147,7 @@ impl StdError for Error {
 
 /// The whole error as people read it: message, causes, labelled lines, hints; ends with a newline.
 pub fn render(error: &Error) -> String {
-    let mut text = format!("error: {error}\n");
+    let mut text = format!("error: {}\n", indented(&error.to_string(), "  "));
     render_annotations(error, "  ", &mut text);
     let mut cause = error.source();
     while let Some(link) = cause {

@@ -69,24 +69,22 @@ async fn supervise(job: &Job, observer: &dyn Observer) -> Result<Totals> {
     let mut work = pin!(connect_and_run(job, observer, stop));
     let started = tokio::time::Instant::now();
     let limit = job.timeout.map(|timeout| started + timeout);
-    loop {
-        let reason = tokio::select! {
-            biased;
-            outcome = &mut work => return outcome,
-            signal = signals.next() => Reason::Signal(signal),
-            () = sleep_until(limit.unwrap_or(started)), if limit.is_some() => {
-                Reason::Timeout(job.timeout.unwrap_or_default())
-            }
-        };
-        let grace = tokio::time::timeout(GRACE, async {
-            // The run goes on while it is told to stop: it takes the server's answer to the cancel.
-            let (outcome, ()) = futures::join!(&mut work, stopper.stop(reason));
-            outcome
-        });
-        return match grace.await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(abandoned(reason, &stopper)),
-        };
+    let reason = tokio::select! {
+        biased;
+        outcome = &mut work => return outcome,
+        signal = signals.next() => Reason::Signal(signal),
+        () = sleep_until(limit.unwrap_or(started)), if limit.is_some() => {
+            Reason::Timeout(job.timeout.unwrap_or_default())
+        }
+    };
+    let grace = tokio::time::timeout(GRACE, async {
+        // The run goes on while it is told to stop: it takes the server's answer to the cancel.
+        let (outcome, ()) = futures::join!(&mut work, stopper.stop(reason));
+        outcome
+    });
+    match grace.await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(abandoned(reason, &stopper)),
     }
 }
 

@@ -22,7 +22,7 @@ fn line(context: &str, table: Option<&str>) -> Option<u64> {
     let (_, after) = context
         .lines()
         .filter_map(|line| line.split_once("COPY "))
-        .last()?;
+        .next_back()?;
     let after = match table.and_then(|table| after.strip_prefix(table)) {
         Some(rest) => rest,
         // The table is what stands before the first comma.

@@ -88,7 +88,7 @@ impl Observer for Bars {
                 self.print(|| writeln!(std::io::stderr(), "{job}: {server} at {place}"));
             }
             Event::Table(shown) => {
-                self.print(|| std::io::stdout().write_all(table::draw(shown).as_bytes()))
+                self.print(|| std::io::stdout().write_all(table::draw(shown).as_bytes()));
             }
             event => {
                 if let Some(line) = plain::line(&event, true, self.verbose) {

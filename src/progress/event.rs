@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::wire::error::ServerMessage;
+use crate::wire::session::Column;
 
 /// Something that happened in a run.
 #[derive(Debug)]
@@ -108,8 +109,8 @@ pub enum Outcome {
 /// A result to show: every value as the server prints it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
-    /// Column names.
-    pub columns: Vec<String>,
+    /// Its columns.
+    pub columns: Vec<Column>,
     /// Rows; `None` is NULL.
     pub rows: Vec<Vec<Option<String>>>,
     /// Rows of the result, shown or not.

@@ -1,9 +1,14 @@
 //! Rows of a SELECT as a table.
 
-use comfy_table::{Cell, ContentArrangement, Table as Drawn, presets};
+use comfy_table::{
+    Cell, CellAlignment, ContentArrangement, Table as Drawn, TableComponent, presets,
+};
 
 use super::event::Table;
 use super::wording::count;
+
+/// The OIDs of number types, which stand to the right: int8, int2, int4, oid, float4, float8, numeric.
+const NUMBERS: [u32; 7] = [20, 21, 23, 26, 700, 701, 1700];
 
 /// Draws `table`, with a last line that counts its rows; ends with a newline.
 ///
@@ -13,14 +18,32 @@ pub(super) fn draw(table: &Table) -> String {
     drawn
         .load_preset(presets::UTF8_HORIZONTAL_ONLY)
         .set_content_arrangement(ContentArrangement::Disabled);
-    drawn.set_header(table.columns.iter().map(|name| visible(name)));
-    for row in &table.rows {
-        drawn.add_row(
-            row.iter().map(|value| {
-                Cell::new(value.as_deref().map_or_else(|| "NULL".to_owned(), visible))
-            }),
-        );
+    for component in [
+        TableComponent::HorizontalLines,
+        TableComponent::TopBorder,
+        TableComponent::BottomBorder,
+    ] {
+        drawn.remove_style(component);
     }
+    drawn.set_header(table.columns.iter().map(|column| visible(&column.name)));
+    for row in &table.rows {
+        drawn.add_row(row.iter().map(|value| match value {
+            Some(text) => Cell::new(visible(text)),
+            None => Cell::new("NULL"),
+        }));
+    }
+    for (index, column) in table.columns.iter().enumerate() {
+        if let Some(drawn) = drawn
+            .column_mut(index)
+            .filter(|_| NUMBERS.contains(&column.type_oid))
+        {
+            drawn.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    let lines: Vec<String> = drawn
+        .lines()
+        .map(|line| line.trim_end().to_owned())
+        .collect();
     let rows = if table.total == 1 { "row" } else { "rows" };
     let shown = table.rows.len() as u64;
     let note = if shown < table.total {
@@ -28,36 +51,50 @@ pub(super) fn draw(table: &Table) -> String {
     } else {
         String::new()
     };
-    format!("{drawn}\n({} {rows}{note})\n", count(table.total))
+    format!(
+        "{}\n({} {rows}{note})\n",
+        lines.join("\n"),
+        count(table.total)
+    )
 }
 
 fn visible(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| {
-            let escaped: Vec<char> = if c.is_control() {
-                c.escape_default().collect()
-            } else {
-                vec![c]
-            };
-            escaped
-        })
-        .collect()
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() {
+            out.extend(c.escape_default())
+        } else {
+            out.push(c)
+        }
+    }
+    out
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::session::Column;
 
     #[test]
     fn a_table_tells_null_from_text_and_counts_its_rows() {
+        let column = |name: &str, type_oid| Column {
+            name: name.into(),
+            type_oid,
+        };
         let table = Table {
-            columns: vec!["id".into(), "name".into()],
+            columns: vec![column("id", 23), column("name", 25)],
             rows: vec![
                 vec![Some("1".into()), None],
-                vec![Some("2".into()), Some("a\n名前".into())],
+                vec![Some("20".into()), Some("a\n名前".into())],
             ],
             total: 3,
         };
-        insta::assert_snapshot!(draw(&table), @"");
+        insta::assert_snapshot!(draw(&table), @r"
+         id   name
+        ══════════════
+          1   NULL
+         20   a\n名前
+        (3 rows, the first 2 shown)
+        ");
     }
 }

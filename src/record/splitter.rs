@@ -56,6 +56,10 @@ enum Tail {
 
 /// Cuts a stream of blocks into records. Holds positions, never bytes.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact about the bytes seen, independent of the others"
+)]
 pub struct Splitter {
     format: Format,
     quote: u8,

@@ -286,8 +286,9 @@ impl Run<'_> {
         let steps = self.job.steps.len();
         match (self.job.transaction, self.committed) {
             (_, done) if done >= steps => "everything is committed".into(),
-            (Transaction::Job, _) => "rolled back; nothing of this run is in the database".into(),
-            (Transaction::Step, 0) => "rolled back; nothing of this run is in the database".into(),
+            (Transaction::Job, _) | (Transaction::Step, 0) => {
+                "rolled back; nothing of this run is in the database".into()
+            }
             (Transaction::Step, 1) => {
                 "step 1 is committed; what came after it is rolled back".into()
             }

@@ -54,7 +54,6 @@ async fn one(
     loop {
         match exchange.next().await {
             Ok(Some(Reply::Columns(columns))) if show => {
-                let columns = columns.into_iter().map(|column| column.name).collect();
                 table = Some(Table {
                     columns,
                     rows: Vec::new(),
@@ -75,9 +74,8 @@ async fn one(
             }
             Ok(Some(Reply::CopyOut)) => copy = true,
             Ok(Some(Reply::Columns(_))) => {}
-            Ok(None) if copy => return Err(Failed::Copy),
+            Ok(None) | Err(_) if copy => return Err(Failed::Copy),
             Ok(None) => return Ok(()),
-            Err(_) if copy => return Err(Failed::Copy),
             Err(error) => return Err(error.into()),
         }
     }

@@ -298,10 +298,10 @@ impl Thread {
     fn blocks(&self, reader: &mut Reader, first: Block) -> Result<End, Stop> {
         let mut splitter = self.reading.dialect.as_ref().map(|dialect| {
             let splitter = Splitter::new(dialect);
-            if !self.reading.markers {
-                splitter.without_markers()
-            } else {
+            if self.reading.markers {
                 splitter
+            } else {
+                splitter.without_markers()
             }
         });
         let mut block = first;

@@ -47,7 +47,7 @@ pub(super) fn open(
                     )),
                 );
             }
-            (Box::new(file), about.is_file().then(|| about.len()))
+            (Box::new(file), about.is_file().then_some(about.len()))
         }
     };
     let counted = Counted { inner: raw, taken };

@@ -304,12 +304,11 @@ impl Channel {
                 }
                 self.skip_asides()?;
                 match self.inbox.first() {
-                    None => return Ok(true),
                     Some(&COPY_DATA) if self.inbox.len() >= 5 => {
                         self.data_left = frame_length(&self.inbox)? - 4;
                         self.inbox.advance(5);
                     }
-                    Some(&COPY_DATA | b'N' | b'S' | b'A') => return Ok(true),
+                    None | Some(&COPY_DATA | b'N' | b'S' | b'A') => return Ok(true),
                     Some(_) => return Ok(false),
                 }
             }

@@ -68,7 +68,7 @@ pub async fn connect(target: &Target, application_name: &str) -> Result<Session>
                 return Err(error.within(format!("cannot log in to {}", target.describe(host))));
             }
             Err(error) => {
-                failures.push(error.within(format!("cannot connect to {}", target.describe(host))))
+                failures.push(error.within(format!("cannot connect to {}", target.describe(host))));
             }
         }
     }
@@ -191,7 +191,7 @@ async fn attempt(
         Err(LoginError::Failed(cause)) => Err(Failure {
             encrypted,
             code: Some(String::new()),
-            error: login_failed(cause, credentials.password.is_none()),
+            error: login_failed(&cause, credentials.password.is_none()),
         }),
     }
 }
@@ -221,9 +221,9 @@ fn refused(said: ServerMessage) -> Error {
     }
 }
 
-fn login_failed(cause: tokio_postgres::Error, no_password: bool) -> Error {
+fn login_failed(cause: &tokio_postgres::Error, no_password: bool) -> Error {
     let text =
-        std::error::Error::source(&cause).map_or_else(|| cause.to_string(), ToString::to_string);
+        std::error::Error::source(cause).map_or_else(|| cause.to_string(), ToString::to_string);
     if no_password && text.contains("password missing") {
         return Error::new(
             ErrorKind::Login,

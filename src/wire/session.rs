@@ -126,7 +126,7 @@ impl Session {
                 Reply::CopyIn => {
                     exchange
                         .fail_data("this statement is run without data")
-                        .await?
+                        .await?;
                 }
                 Reply::Columns(_) | Reply::Row(_) | Reply::CopyOut => {}
             }
