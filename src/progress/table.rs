@@ -16,14 +16,13 @@ const NUMBERS: [u32; 7] = [20, 21, 23, 26, 700, 701, 1700];
 pub(super) fn draw(table: &Table) -> String {
     let mut drawn = Drawn::new();
     drawn
-        .load_preset(presets::UTF8_HORIZONTAL_ONLY)
+        .load_preset(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Disabled);
     for component in [
-        TableComponent::HorizontalLines,
-        TableComponent::TopBorder,
-        TableComponent::BottomBorder,
+        TableComponent::HeaderLines,
+        TableComponent::MiddleHeaderIntersections,
     ] {
-        drawn.remove_style(component);
+        drawn.set_style(component, '─');
     }
     drawn.set_header(table.columns.iter().map(|column| visible(&column.name)));
     for row in &table.rows {
@@ -91,7 +90,7 @@ mod tests {
         };
         insta::assert_snapshot!(draw(&table), @r"
          id   name
-        ══════════════
+        ──────────────
           1   NULL
          20   a\n名前
         (3 rows, the first 2 shown)
