@@ -29,7 +29,7 @@ pub(super) async fn load(
     source: &Source,
     stage: &mut Stage<'_>,
 ) -> Result<Loaded> {
-    let mut feed = source::feed(source.clone(), reading(step, stage.session));
+    let mut feed = source::feed(source.clone(), reading(step, stage.session))?;
     let begin = begin(&mut feed, &mut stage.stop).await?;
     stage.observer.observe(Event::FileStarted {
         name: &source.to_string(),

@@ -122,17 +122,17 @@ impl Lane {
         &mut self,
         mut block: Block,
         exchange: &mut Exchange<'_>,
-        feed: &Feed,
+        feed: &mut Feed,
     ) -> Result<(), Stopped> {
         // Before it is sent: the server may complain of it while it is on its way.
         let old = self
             .positions
-            .push(block.data.len(), std::mem::take(&mut block.found));
-        if let Some(tail) = block.data.last_chunk() {
+            .push(block.bytes().len(), std::mem::take(&mut block.found));
+        if let Some(tail) = block.bytes().last_chunk() {
             self.last = *tail;
         }
-        exchange.send(&block.data).await?;
-        self.bytes += block.data.len() as u64;
+        exchange.send(block.bytes()).await?;
+        self.bytes += block.bytes().len() as u64;
         block.found = old.unwrap_or_default();
         feed.give_back(block);
         Ok(())

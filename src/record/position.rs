@@ -95,9 +95,7 @@ impl Positions {
     /// an old note for reuse.
     pub fn push(&mut self, length: usize, found: Ends) -> Option<Ends> {
         let before = self.now;
-        let mut counts = self.now;
-        counts.walk(self.end, &found, |_, _| false);
-        self.now = counts;
+        self.now.pass(self.end, &found);
         self.kept += found.ends.len();
         self.marks.push_back(Mark {
             before,
@@ -143,6 +141,21 @@ impl Counts {
             record: self.records + 1,
             line: self.lines + 1,
             offset: self.offset,
+        }
+    }
+
+    /// Counts the records that end in a block at `offset`.
+    fn pass(&mut self, offset: u64, found: &Ends) {
+        let plain = found.tall.is_empty() && self.open_lines == 0 && self.open_server_lines == 0;
+        match found.ends.last() {
+            Some(&last) if plain => {
+                let records = found.ends.len() as u64;
+                self.records += records;
+                self.lines += records;
+                self.server_lines += records;
+                self.offset = offset + u64::from(last);
+            }
+            _ => self.walk(offset, found, |_, _| false),
         }
     }
 

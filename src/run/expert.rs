@@ -10,7 +10,7 @@ use crate::load::{self, Lane};
 use crate::progress::{Event, Outcome};
 use crate::record::dialect::{CopyStatement, Format};
 use crate::sink;
-use crate::source::{self, Reading, Source};
+use crate::source::{self, Begin, Feed, Reading, Source};
 use crate::unload;
 use crate::wire::error::WireError;
 use crate::wire::session::{Exchange, Reply, rows_of};
@@ -97,12 +97,7 @@ impl Expert<'_> {
         stop: &mut super::Stop,
     ) -> Result<u64> {
         let opened = match self.source(exchange) {
-            Ok(source) => {
-                let mut feed = source::feed(source.clone(), self.reading());
-                load::begin(&mut feed, stop)
-                    .await
-                    .map(|begin| (source, feed, begin))
-            }
+            Ok(source) => self.open(source, stop).await,
             Err(error) => Err(error),
         };
         let (source, mut feed, begin) = match opened {
@@ -158,6 +153,12 @@ impl Expert<'_> {
         observer.observe(Event::FileDone);
         pumped.map_err(|stopped| stopped.into_error(|error| self.refused(error)))?;
         drain.finish().await
+    }
+
+    async fn open(&self, source: Source, stop: &mut super::Stop) -> Result<(Source, Feed, Begin)> {
+        let mut feed = source::feed(source.clone(), self.reading())?;
+        let begin = load::begin(&mut feed, stop).await?;
+        Ok((source, feed, begin))
     }
 
     fn source(&self, exchange: &Exchange<'_>) -> Result<Source> {

@@ -1,9 +1,11 @@
-//! Where bytes come from: [`expand`] finds the files of a pattern, [`open`] opens and decompresses
-//! one, [`feed`] reads it on a thread of its own and cuts it into blocks.
+//! Where bytes come from: [`expand()`] finds the files of a pattern, `open` opens and decompresses
+//! one, `producer` reads it and cuts it into blocks, [`feed()`] hands them over without blocking.
 
 mod expand;
 mod feed;
 mod open;
+mod producer;
 
 pub use expand::{Source, expand};
-pub use feed::{Begin, Block, End, EndMarker, Fed, Feed, Reading, feed};
+pub use feed::{Feed, feed};
+pub use producer::{Begin, Block, End, EndMarker, Fed, Reading};

@@ -12,11 +12,19 @@ use crate::job::Compression;
 /// Bytes read from a compressed file at once.
 const COMPRESSED_READ: usize = 128 * 1024;
 
-/// An input that gives decompressed bytes.
-pub(super) type Reader = Box<dyn Read + Send>;
+type Reader = Box<dyn Read + Send>;
 
-/// Opens `source`. `taken` counts the bytes read of it, as they are on disk. Returns the reader
-/// and the size on disk, where there is one.
+/// An input that has been opened.
+pub(super) struct Opened {
+    /// Gives decompressed bytes.
+    pub(super) reader: Reader,
+    /// Size on disk in bytes, where there is one.
+    pub(super) size: Option<u64>,
+    /// It is a regular file without compression.
+    pub(super) plain_file: bool,
+}
+
+/// Opens `source`. `taken` counts the bytes read of it, as they are on disk.
 ///
 /// # Errors
 /// [`ErrorKind::Input`] when it is missing, may not be read, or is a folder.
@@ -24,7 +32,7 @@ pub(super) fn open(
     source: &Source,
     compression: Compression,
     taken: Arc<AtomicU64>,
-) -> Result<(Reader, Option<u64>)> {
+) -> Result<Opened> {
     let failed = |cause: io::Error| {
         let error = Error::new(ErrorKind::Input, format!("cannot read `{source}`")).because(cause);
         match source {
@@ -51,7 +59,12 @@ pub(super) fn open(
         }
     };
     let counted = Counted { inner: raw, taken };
-    Ok((decompressed(counted, compression).map_err(failed)?, size))
+    let (reader, compression) = decompressed(counted, compression).map_err(failed)?;
+    Ok(Opened {
+        reader,
+        size,
+        plain_file: size.is_some() && compression == Compression::None,
+    })
 }
 
 struct Counted {
@@ -67,7 +80,7 @@ impl Read for Counted {
     }
 }
 
-fn decompressed(mut raw: Counted, compression: Compression) -> io::Result<Reader> {
+fn decompressed(mut raw: Counted, compression: Compression) -> io::Result<(Reader, Compression)> {
     let mut start = [0; 4];
     let length = match compression {
         Compression::Auto => read_full(&mut raw, &mut start)?,
@@ -76,11 +89,13 @@ fn decompressed(mut raw: Counted, compression: Compression) -> io::Result<Reader
     let start = &start[..length];
     let whole = Cursor::new(start.to_vec()).chain(raw);
     let packed = |raw| BufReader::with_capacity(COMPRESSED_READ, raw);
-    Ok(match recognise(compression, start) {
+    let compression = recognise(compression, start);
+    let reader: Reader = match compression {
         Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(packed(whole))),
         Compression::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(packed(whole))?),
         Compression::None | Compression::Auto => Box::new(whole),
-    })
+    };
+    Ok((reader, compression))
 }
 
 /// The compression that the first bytes of a file show (RFC 1952, RFC 8878).

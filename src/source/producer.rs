@@ -1,0 +1,420 @@
+//! One input, read block by block: byte-order mark, header, data, end.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use super::Source;
+use super::open::{Opened, open, read_full};
+use crate::error::{Error, ErrorKind, Result};
+use crate::job::{Compression, Header};
+use crate::record::dialect::Dialect;
+use crate::record::header::{self, BOM};
+use crate::record::splitter::{Ends, Splitter};
+
+/// Bytes in a block where the job names no size: it stays in the processor's cache from the read
+/// over the splitter to the socket.
+const BLOCK: usize = 64 * 1024;
+/// The sizes a job can have, in bytes: smaller ones cost a message each, larger ones memory.
+const BLOCK_RANGE: (usize, usize) = (4 * 1024, 1024 * 1024);
+/// The longest header, in bytes. A longer one is a file that is not what the job says.
+const HEADER_LIMIT: usize = 1024 * 1024;
+
+/// How an input is to be read.
+#[derive(Debug, Clone)]
+pub struct Reading {
+    /// How records are cut; `None` leaves the bytes alone.
+    pub dialect: Option<Dialect>,
+    /// What the first record is.
+    pub header: Header,
+    /// What compresses the input.
+    pub compression: Compression,
+    /// Bytes in a block; `None` for the default.
+    pub size: Option<usize>,
+    /// Whether a UTF-8 byte-order mark is taken off.
+    pub strip_bom: bool,
+    /// Whether `\.` ends the data.
+    pub markers: bool,
+}
+
+/// What comes out of an input, in this order: `Begin`, blocks, `End`.
+#[derive(Debug)]
+pub enum Fed {
+    /// The input is open.
+    Begin(Begin),
+    /// Bytes of it.
+    Block(Block),
+    /// It is over.
+    End(End),
+}
+
+/// An input that has been opened.
+#[derive(Debug)]
+pub struct Begin {
+    /// The names in the header, where one was asked for; `None` in an empty file.
+    pub header: Option<Vec<String>>,
+    /// Where the data begins: bytes of byte-order mark and header.
+    pub offset: u64,
+    /// Lines of the header.
+    pub lines: u64,
+    /// Size on disk in bytes, where there is one.
+    pub size: Option<u64>,
+    /// A byte-order mark is the first thing in the data: it was not to be taken off.
+    pub bom_kept: bool,
+}
+
+/// A part of an input.
+#[derive(Debug, Default)]
+pub struct Block {
+    /// Always as long as a block can be, so that reading into it need not clear it first.
+    room: Vec<u8>,
+    length: usize,
+    /// The records that end in it.
+    pub found: Ends,
+}
+
+impl Block {
+    /// Its bytes, decompressed.
+    pub fn bytes(&self) -> &[u8] {
+        &self.room[..self.length]
+    }
+}
+
+/// How an input ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct End {
+    /// A last record had no line end.
+    pub open_record: bool,
+    /// The input ended inside quotes.
+    pub in_quote: bool,
+    /// An end-of-data marker came first.
+    pub marker: Option<EndMarker>,
+}
+
+/// An end-of-data marker, and what came after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EndMarker {
+    /// It had a line for itself.
+    pub alone: bool,
+    /// Something other than blanks and line ends followed.
+    pub followed: bool,
+}
+
+/// An input that is read step by step. Each step blocks for one read at most.
+pub(super) struct Producer {
+    source: Source,
+    reading: Reading,
+    input: Opened,
+    splitter: Option<Splitter>,
+    state: State,
+}
+
+enum State {
+    /// Nothing has been read.
+    Start,
+    /// The header is off; these bytes were read along with it.
+    Data(Vec<u8>),
+    /// Behind an end-of-data marker; the rest of its block.
+    Marker {
+        alone: bool,
+        rest: Vec<u8>,
+    },
+    Over,
+}
+
+impl Producer {
+    /// Opens `source`. `taken` counts the bytes read of it, as they are on disk.
+    pub(super) fn open(source: Source, reading: Reading, taken: Arc<AtomicU64>) -> Result<Self> {
+        let input = open(&source, reading.compression, taken)?;
+        let splitter = reading.dialect.as_ref().map(|dialect| {
+            let splitter = Splitter::new(dialect);
+            if reading.markers {
+                splitter
+            } else {
+                splitter.without_markers()
+            }
+        });
+        Ok(Self {
+            source,
+            reading,
+            input,
+            splitter,
+            state: State::Start,
+        })
+    }
+
+    /// Whether reads come from a plain file, which never waits for anybody.
+    pub(super) fn is_plain_file(&self) -> bool {
+        self.input.plain_file
+    }
+
+    /// What comes next; `None` after the end. `free` gives back a block that is done with.
+    pub(super) fn next(&mut self, free: Option<Block>) -> Option<Result<Fed>> {
+        let state = std::mem::replace(&mut self.state, State::Over);
+        match state {
+            State::Start => Some(self.begin().map(Fed::Begin)),
+            State::Data(first) => Some(self.data(first, free.unwrap_or_default())),
+            State::Marker { alone, rest } => Some(self.anything_in(rest).map(|followed| {
+                Fed::End(End {
+                    marker: Some(EndMarker { alone, followed }),
+                    ..End::default()
+                })
+            })),
+            State::Over => None,
+        }
+    }
+
+    fn block_size(&self) -> usize {
+        self.reading
+            .size
+            .unwrap_or(BLOCK)
+            .clamp(BLOCK_RANGE.0, BLOCK_RANGE.1)
+    }
+
+    /// Reads up to `size` more bytes behind those in `data`; `false` at the end of the input.
+    fn read_on(&mut self, data: &mut Vec<u8>, size: usize) -> Result<bool> {
+        let from = data.len();
+        data.resize(from + size, 0);
+        let read = self.read(&mut data[from..])?;
+        data.truncate(from + read);
+        Ok(read > 0)
+    }
+
+    fn read(&mut self, room: &mut [u8]) -> Result<usize> {
+        read_full(&mut self.input.reader, room).map_err(|cause| {
+            let error = Error::new(
+                ErrorKind::Data,
+                format!("cannot read on in `{}`", self.source),
+            );
+            match cause.kind() {
+                io::ErrorKind::UnexpectedEof => error
+                    .because("the compressed data ends in the middle")
+                    .hint("the file was cut short, or is still being written"),
+                _ => error.because(cause),
+            }
+        })
+    }
+
+    /// Reads what comes before the data.
+    fn begin(&mut self) -> Result<Begin> {
+        let mut data = Vec::new();
+        self.read_on(&mut data, self.block_size())?;
+        let has_bom = data.starts_with(BOM);
+        let bom = if has_bom && self.reading.strip_bom {
+            BOM.len()
+        } else {
+            0
+        };
+        data.drain(..bom);
+        let (header, length, lines) = self.header(&mut data)?;
+        data.drain(..length);
+        self.state = State::Data(data);
+        let offset = (bom + length) as u64;
+        Ok(Begin {
+            header,
+            offset,
+            lines,
+            size: self.input.size,
+            bom_kept: has_bom && bom == 0,
+        })
+    }
+
+    /// The names of the header at the start of `data`, its bytes and its lines. Reads on where the
+    /// header is longer than a block.
+    fn header(&mut self, data: &mut Vec<u8>) -> Result<(Option<Vec<String>>, usize, u64)> {
+        let Some(dialect) = self
+            .reading
+            .dialect
+            .clone()
+            .filter(|_| self.reading.header != Header::None)
+        else {
+            return Ok((None, 0, 0));
+        };
+        if data.is_empty() {
+            return Ok((None, 0, 0));
+        }
+        let mut found = Ends::default();
+        let length = loop {
+            Splitter::new(&dialect)
+                .without_markers()
+                .push(data, &mut found);
+            if let Some(&end) = found.ends.first() {
+                break end as usize;
+            }
+            if data.len() > HEADER_LIMIT {
+                return Err(Error::new(
+                    ErrorKind::Data,
+                    format!("`{}` begins with a header of more than 1 MiB", self.source),
+                )
+                .hint("is a quote left open in it, or is the file of another format?"));
+            }
+            if !self.read_on(data, self.block_size())? {
+                break data.len();
+            }
+        };
+        let lines = memchr::memchr_iter(b'\n', &data[..length]).count().max(1) as u64;
+        let names = header::names(&data[..length], &dialect)
+            .map_err(|what| Error::new(ErrorKind::Data, format!("in `{}`, {what}", self.source)))?;
+        Ok((Some(names), length, lines))
+    }
+
+    /// The next block, or the end.
+    fn data(&mut self, mut first: Vec<u8>, mut block: Block) -> Result<Fed> {
+        let size = self.block_size();
+        if first.is_empty() {
+            block.room.resize(size, 0);
+            block.length = self.read(&mut block.room)?;
+        } else {
+            let missing = size.saturating_sub(first.len());
+            if missing > 0 {
+                self.read_on(&mut first, missing)?;
+            }
+            block = Block {
+                length: first.len(),
+                room: first,
+                found: block.found,
+            };
+        }
+        if block.length == 0 {
+            return Ok(Fed::End(self.end()));
+        }
+        if let Some(splitter) = &mut self.splitter {
+            splitter.push(&block.room[..block.length], &mut block.found);
+        }
+        self.state = match block.found.marker {
+            None => State::Data(Vec::new()),
+            Some(marker) => {
+                let rest = block.bytes()[marker.end..].to_vec();
+                block.length = marker.end;
+                State::Marker {
+                    alone: marker.alone,
+                    rest,
+                }
+            }
+        };
+        Ok(Fed::Block(block))
+    }
+
+    fn end(&mut self) -> End {
+        let in_quote = self.splitter.as_ref().is_some_and(Splitter::in_quote);
+        let open_record = self.splitter.as_mut().is_some_and(Splitter::finish);
+        End {
+            open_record,
+            in_quote,
+            marker: None,
+        }
+    }
+
+    /// Whether anything but blanks is in `rest` or comes after it.
+    fn anything_in(&mut self, rest: Vec<u8>) -> Result<bool> {
+        let mut data = rest;
+        loop {
+            if data.iter().any(|byte| !byte.is_ascii_whitespace()) {
+                return Ok(true);
+            }
+            data.clear();
+            if !self.read_on(&mut data, self.block_size())? {
+                return Ok(false);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::dialect::Format;
+    use std::io::Write;
+    use std::path::Path;
+
+    fn reading(format: Format, header: Header) -> Reading {
+        Reading {
+            dialect: Some(Dialect::new(format)),
+            header,
+            compression: Compression::Auto,
+            size: None,
+            strip_bom: true,
+            markers: true,
+        }
+    }
+
+    fn read(path: &Path, reading: Reading) -> Result<(Begin, Vec<u8>, End)> {
+        let mut producer = Producer::open(Source::File(path.to_owned()), reading, Arc::default())?;
+        let (mut begin, mut data, mut free) = (None, Vec::new(), None);
+        while let Some(fed) = producer.next(free.take()) {
+            match fed? {
+                Fed::Begin(it) => begin = Some(it),
+                Fed::Block(block) => {
+                    data.extend_from_slice(block.bytes());
+                    free = Some(block);
+                }
+                Fed::End(end) => return Ok((begin.unwrap(), data, end)),
+            }
+        }
+        panic!("the input ended without an end")
+    }
+
+    fn file(content: &[u8]) -> tempfile::NamedTempFile {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(content).unwrap();
+        file
+    }
+
+    #[test]
+    fn a_header_and_a_byte_order_mark_are_taken_off() {
+        let file = file(b"\xEF\xBB\xBFid,\"na\nme\"\r\n1,x\r\n2,y");
+        let (begin, data, end) = read(file.path(), reading(Format::Csv, Header::Map)).unwrap();
+        assert_eq!(begin.header.unwrap(), ["id", "na\nme"]);
+        assert_eq!((begin.offset, begin.lines), (15, 2));
+        assert_eq!(data, b"1,x\r\n2,y");
+        assert!(end.open_record);
+    }
+
+    #[test]
+    fn compressed_files_are_known_by_their_first_bytes() {
+        let plain: Vec<u8> = (0..100_000)
+            .flat_map(|n| format!("{n}\n").into_bytes())
+            .collect();
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(&plain).unwrap();
+        let gzip = gzip.finish().unwrap();
+        let zstd = zstd::encode_all(&plain[..], 1).unwrap();
+        // Members and frames one after another are one file.
+        for packed in [
+            [&gzip[..], &gzip[..]].concat(),
+            [&zstd[..], &zstd[..]].concat(),
+        ] {
+            let file = file(&packed);
+            let (_, data, _) = read(file.path(), reading(Format::Text, Header::None)).unwrap();
+            assert!(data == [&plain[..], &plain[..]].concat());
+        }
+        for packed in [&gzip, &zstd] {
+            let file = file(&packed[..packed.len() / 2]);
+            let error = read(file.path(), reading(Format::Text, Header::None)).unwrap_err();
+            assert!(
+                crate::error::render(&error).contains("ends in the middle"),
+                "{}",
+                crate::error::render(&error)
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_is_read_past_a_marker_but_what_follows_is_noticed() {
+        for (input, data, followed) in [
+            ("a\n\\.\n \n\n", "a\n\\.\n", false),
+            ("a\n\\.\nb\n", "a\n\\.\n", true),
+        ] {
+            let file = file(input.as_bytes());
+            let (_, sent, end) = read(file.path(), reading(Format::Text, Header::None)).unwrap();
+            assert_eq!(String::from_utf8(sent).unwrap(), data);
+            assert_eq!(
+                end.marker,
+                Some(EndMarker {
+                    alone: true,
+                    followed
+                })
+            );
+        }
+    }
+}
