@@ -5,7 +5,9 @@
 
 mod diagnose;
 mod raw;
+mod reader;
 mod resolve;
+mod step;
 mod template;
 
 use std::collections::BTreeMap;

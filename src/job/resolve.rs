@@ -1,14 +1,553 @@
 //! From what a job file says to a [`Job`]: expressions, defaults, cross-checks.
 
-use std::path::Path;
+use std::cell::Cell;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use super::{Job, Overrides};
+use jiff::Zoned;
+
+use super::diagnose::nearest;
+use super::raw::{Document, Node};
+use super::reader::{At, Fields, Keys, Reader};
+use super::template::{OPEN, Scope};
+use super::{Connection, Job, Overrides, Step, Transaction, step};
 use crate::error::{Error, ErrorKind, Result};
+use crate::name::Identifier;
+use crate::wire::settings::Settings;
+
+/// The longest job file, in bytes. People write them; what is longer is something else.
+const LIMIT: u64 = 1024 * 1024;
+
+const JOB: Keys = Keys {
+    known: &[
+        "job",
+        "connection",
+        "session",
+        "vars",
+        "transaction",
+        "timeout",
+        "steps",
+    ],
+    reserved: &["exactly_once", "lock", "retry"],
+};
+
+/// The job file's folder, which its paths are relative to, so that the caller's does not matter.
+#[derive(Debug)]
+pub(super) struct Folder {
+    path: PathBuf,
+    /// Some step reads standard input.
+    pub(super) stdin_taken: Cell<bool>,
+}
+
+impl Folder {
+    /// `text` as a path, from this folder where it is relative.
+    pub(super) fn path(&self, text: &str) -> PathBuf {
+        self.path.join(text)
+    }
+}
 
 /// Reads and checks a job file.
 ///
 /// # Errors
-/// [`ErrorKind::Job`] with every mistake of the file.
-pub fn load(_file: &Path, _overrides: &Overrides) -> Result<Job> {
-    Err(Error::new(ErrorKind::Job, "not written yet"))
+/// [`ErrorKind::Job`] with every mistake of the file, each with its place;
+/// [`ErrorKind::Usage`] for overrides that do not fit the job.
+pub fn load(file: &Path, overrides: &Overrides) -> Result<Job> {
+    let text = read(file)?;
+    let document = parse(file, &text)?;
+    let scope = Scope::new(&Zoned::now(), overrides.vars.clone());
+    let mut reader = Reader::new(&document, scope);
+    let job = resolve(file, &mut reader);
+    let unused = unused_override(&reader.scope);
+    let (mistakes, warnings) = reader.finish();
+    let Some(mut job) = job.filter(|_| mistakes.is_empty()) else {
+        return Err(mistakes.into_error(file));
+    };
+    if let Some(error) = unused {
+        return Err(error);
+    }
+    job.warnings = warnings;
+    job.steps = chosen(job.steps, &overrides.only)?;
+    Ok(job)
+}
+
+fn read(file: &Path) -> Result<String> {
+    let failed = |what: String| {
+        Error::new(
+            ErrorKind::Job,
+            format!("cannot read the job file `{}`", file.display()),
+        )
+        .because(what)
+    };
+    let mut bytes = Vec::new();
+    File::open(file)
+        .and_then(|opened| opened.take(LIMIT + 1).read_to_end(&mut bytes))
+        .map_err(|cause| failed(cause.to_string()))?;
+    if bytes.len() as u64 > LIMIT {
+        return Err(failed("it is longer than 1 MiB".into())
+            .hint("is it a data file? A job file names data files, it does not hold data"));
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = memchr::memchr_iter(b'\n', valid).count() + 1;
+        failed(format!("line {line} is not UTF-8 text"))
+            .hint("a job file is YAML; is this a data file?")
+    })?;
+    Ok(text.trim_start_matches('\u{feff}').to_owned())
+}
+
+fn parse(file: &Path, text: &str) -> Result<Document> {
+    let document = Document::parse(text).map_err(|syntax| {
+        let mut place = file.display().to_string();
+        if let Some(at) = syntax.place {
+            place.push_str(&format!(":{}:{}", at.line, at.column));
+        }
+        let error = Error::new(ErrorKind::Job, format!("{place}: {}", syntax.what))
+            .line("state", "nothing was opened");
+        if syntax.what.contains("tab") || syntax.what.contains("start any token") {
+            error.hint("YAML is indented with blanks, never with tabs; a text that begins with one of `@%*&!|>{[,` and the like needs quotes")
+        } else if syntax.what.contains("did not find expected key")
+            || syntax.what.contains("mapping values are not allowed")
+        {
+            error.hint("check the indentation, and quote texts that hold `: ` or ` #`")
+        } else {
+            error
+        }
+    })?;
+    match &document.root {
+        Node::Map(_) => Ok(document),
+        _ => Err(Error::new(
+            ErrorKind::Job,
+            format!(
+                "`{}` is no job: it holds no mapping with `steps`",
+                file.display()
+            ),
+        )
+        .hint("a job file begins like `steps:`, with a list below; see `dwsload --help`")),
+    }
+}
+
+fn resolve(file: &Path, reader: &mut Reader<'_>) -> Option<Job> {
+    let name = name(file, reader);
+    reader.scope.set_job(name.as_deref().unwrap_or_default());
+    let reader = &*reader;
+    let fields = reader.root().fields(JOB)?;
+    if let Some(at) = fields.get("vars") {
+        vars(at);
+    }
+    let folder = Folder {
+        path: file.parent().unwrap_or(Path::new("")).to_owned(),
+        stdin_taken: Cell::new(false),
+    };
+    let connection = connection(fields.get("connection"), &folder);
+    let session = fields.get("session").map_or(Some(Vec::new()), session);
+    let transaction = fields
+        .get("transaction")
+        .map_or(Some(Transaction::Job), transaction);
+    let timeout = match fields.get("timeout") {
+        Some(at) => at.parse(duration).map(Some),
+        None => Some(None),
+    };
+    let steps = steps(&fields, &folder);
+    Some(Job {
+        name: name?,
+        file: file.to_owned(),
+        connection: connection?,
+        session: session?,
+        transaction: transaction?,
+        timeout: timeout?,
+        steps: steps?,
+        warnings: Vec::new(),
+    })
+}
+
+/// The job's name comes first: expressions elsewhere may refer to it.
+fn name(file: &Path, reader: &Reader<'_>) -> Option<String> {
+    let Some(at) = reader.root().entry("job") else {
+        let stem = file.file_stem().unwrap_or_default().to_string_lossy();
+        return Some(stem.into_owned());
+    };
+    let name = at.text()?;
+    if name.is_empty() || name.chars().any(char::is_control) {
+        at.wrong("a name must not be empty or hold control characters");
+        return None;
+    }
+    Some(name)
+}
+
+/// Variables, in the order of the file: one may refer to those before it.
+fn vars(at: &At<'_>) {
+    for (name, at) in at.entries().unwrap_or_default() {
+        let scope = &at.reader.scope;
+        let is_name = name.chars().all(|c| c.is_alphanumeric() || c == '_')
+            && !name.starts_with(|c: char| c.is_ascii_digit());
+        if !is_name || name.is_empty() {
+            at.wrong_key(
+                "a variable's name is made of letters, digits and `_`, and begins with no digit",
+            );
+        } else if scope.is_overridden(name) {
+            // Its own value is not looked at: it may need what is not there today.
+            scope.set_var(name, String::new());
+        } else if let Some(value) = at.text() {
+            scope.set_var(name, value);
+        }
+    }
+}
+
+fn unused_override(scope: &Scope) -> Option<Error> {
+    let unused = scope.unused_overrides();
+    let name = unused.first()?;
+    let known = scope.var_names();
+    let error = Error::new(
+        ErrorKind::Usage,
+        format!("`--var {name}=...`: the job has no variable `{name}`"),
+    );
+    let near = nearest(name, known.iter().map(String::as_str));
+    Some(match (near, known.as_slice()) {
+        (Some(near), _) => error.hint(format!("did you mean `{near}`?")),
+        (None, []) => error.hint("it uses no variables"),
+        (None, known) => error.hint(format!("it has: {}", known.join(", "))),
+    })
+}
+
+fn connection(at: Option<&At<'_>>, folder: &Folder) -> Option<Connection> {
+    let Some(at) = at else {
+        return Some(Connection::Server(Settings::default()));
+    };
+    let mut settings = if at.is_map() {
+        mapping(at)?
+    } else {
+        let text = at.text()?;
+        if text == "embedded" {
+            return Some(Connection::Embedded);
+        }
+        if !text.contains("://") {
+            at.wrong("expected `embedded`, a URL such as `postgresql://user@host:5432/dbname`, or a mapping with host, port, user, dbname");
+            return None;
+        }
+        let settings = Settings::from_url(&text);
+        let settings = settings.map_err(|what| at.wrong(what)).ok()?;
+        let written = at
+            .scalar()
+            .is_some_and(|scalar| !scalar.text.contains(OPEN));
+        if written && settings.holds_password() {
+            warn_of_password(at);
+        }
+        settings
+    };
+    settings.relative_to(&folder.path);
+    Some(Connection::Server(settings))
+}
+
+fn mapping(at: &At<'_>) -> Option<Settings> {
+    let mut settings = Settings::default();
+    for (keyword, at) in at.entries()? {
+        if !Settings::KEYWORDS.contains(&keyword) {
+            let near = nearest(keyword, Settings::KEYWORDS.iter().copied());
+            at.wrong_key(match near {
+                Some(near) => format!("unknown key, did you mean `{near}`?"),
+                None => format!("unknown key; known here: {}", Settings::KEYWORDS.join(", ")),
+            });
+            continue;
+        }
+        let Some(value) = at.text() else { continue };
+        if let Err(what) = settings.set(keyword, value) {
+            at.wrong(what);
+        }
+        let written = at
+            .scalar()
+            .is_some_and(|scalar| !scalar.text.contains(OPEN));
+        if keyword == "password" && written {
+            warn_of_password(&at);
+        }
+    }
+    Some(settings)
+}
+
+fn warn_of_password(at: &At<'_>) {
+    at.warn("the password is written in the job file; PGPASSWORD, ~/.pgpass or `${{ env.NAME }}` keep it out");
+}
+
+fn session(at: &At<'_>) -> Option<Vec<(Identifier, String)>> {
+    let mut settings = Vec::new();
+    for (name, at) in at.entries()? {
+        match Identifier::new(name) {
+            Ok(name) => settings.extend(at.text().map(|value| (name, value))),
+            Err(what) => at.wrong_key(what),
+        }
+    }
+    Some(settings)
+}
+
+fn transaction(at: &At<'_>) -> Option<Transaction> {
+    at.choice(
+        &[
+            ("job", Transaction::Job),
+            ("step", Transaction::Step),
+            ("none", Transaction::None),
+        ],
+        &["batch"],
+    )
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(Duration::ZERO) => Err("a time of 0 would be over at once".into()),
+        Ok(duration) => Ok(duration),
+        Err(_) => Err(format!(
+            "expected a time with its unit, such as `90s`, `30m` or `2h`, found `{text}`"
+        )),
+    }
+}
+
+fn steps(fields: &Fields<'_>, folder: &Folder) -> Option<Vec<Step>> {
+    let at = fields.require("steps")?;
+    let items = at.list()?;
+    if items.is_empty() {
+        at.wrong("the list is empty");
+    }
+    let steps: Vec<_> = items
+        .iter()
+        .enumerate()
+        .map(|(index, at)| step::step(at, index + 1, folder))
+        .collect();
+    steps.into_iter().collect()
+}
+
+/// The steps that `--only` asks for; all of them where it is not used.
+fn chosen(steps: Vec<Step>, only: &[String]) -> Result<Vec<Step>> {
+    if only.is_empty() {
+        return Ok(steps);
+    }
+    let is = |step: &Step, wanted: &str| {
+        step.name.as_deref() == Some(wanted) || step.number.to_string() == wanted
+    };
+    if let Some(wanted) = only
+        .iter()
+        .find(|wanted| !steps.iter().any(|step| is(step, wanted)))
+    {
+        let known: Vec<String> = steps
+            .iter()
+            .map(|step| format!("{} ({})", step.number, step.title()))
+            .collect();
+        return Err(Error::new(
+            ErrorKind::Usage,
+            format!("`--only {wanted}`: the job has no such step"),
+        )
+        .hint(format!("its steps: {}", known.join(", "))));
+    }
+    Ok(steps
+        .into_iter()
+        .filter(|step| only.iter().any(|wanted| is(step, wanted)))
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::render;
+    use crate::job::{Action, Compression, Header, InputPattern};
+    use crate::record::dialect::Format;
+
+    fn load_with(text: &[u8], overrides: &Overrides) -> Result<Job> {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("orders.yaml");
+        std::fs::write(&file, text).unwrap();
+        load(&file, overrides)
+    }
+
+    fn job(text: &str) -> Job {
+        load_with(text.as_bytes(), &Overrides::default())
+            .unwrap_or_else(|error| panic!("{}", render(&error)))
+    }
+
+    /// The rendered error, without the folder.
+    fn mistakes(text: impl AsRef<[u8]>) -> String {
+        let error = load_with(text.as_ref(), &Overrides::default()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Job);
+        let text = render(&error);
+        let end = text.find("orders.yaml").unwrap_or(0);
+        let start = text[..end].rfind([' ', '`']).map_or(0, |at| at + 1);
+        text.replace(&text[start..end], "")
+    }
+
+    #[test]
+    fn a_job_has_psycopg2s_defaults_and_paths_from_its_folder() {
+        let job = job("steps:\n  - copy_from: {file: a.tsv, table: s.t, null: NULL, sep: ','}\n");
+        assert_eq!(
+            (job.name.as_str(), job.transaction),
+            ("orders", Transaction::Job)
+        );
+        let Action::CopyFrom(step) = &job.steps[0].action else {
+            panic!("{:?}", job.steps);
+        };
+        assert_eq!(job.steps[0].line, 2);
+        assert_eq!(step.table.to_string(), r#""s"."t""#);
+        assert_eq!((step.columns.as_ref(), step.size), (None, None));
+        assert_eq!(step.dialect.format, Format::Text);
+        assert_eq!(step.dialect.sep.as_deref(), Some(","));
+        assert_eq!(step.dialect.null.as_deref(), Some("NULL"));
+        assert_eq!(
+            (step.header, step.compression),
+            (Header::None, Compression::Auto)
+        );
+        let folder = job.file.parent().unwrap();
+        assert_eq!(step.input, [InputPattern::Path(folder.join("a.tsv"))]);
+    }
+
+    #[test]
+    fn expressions_reach_every_text_and_see_the_variables_before_them() {
+        let text = "\
+job: ${{ 'nightly' }}
+vars: {day: 2026-01-31, file: 'in-${{ vars.day }}.csv'}
+timeout: ${{ 10 }}m
+session: {search_path: '${{ vars.region | default(\"eu\") }}'}
+steps:
+  - name: ${{ job }}
+    copy_to: {query: SELECT 1, file: out/${{ vars.file }}.gz, format: csv, header: true}
+";
+        let job = job(text);
+        assert_eq!(job.timeout, Some(Duration::from_secs(600)));
+        assert_eq!(job.session[0].1, "eu");
+        assert_eq!(job.steps[0].title(), "nightly");
+        let Action::CopyTo(step) = &job.steps[0].action else {
+            panic!("{:?}", job.steps);
+        };
+        assert!(
+            step.output
+                .to_string()
+                .ends_with("out/in-2026-01-31.csv.gz")
+        );
+    }
+
+    #[test]
+    fn every_mistake_is_reported_at_once_with_its_place() {
+        let text = "\
+conection: embedded
+exactly_once: true
+transaction: batch
+timeout: 90
+vars: {2x: 1}
+steps:
+  - copy_from:
+      fiel: a.csv
+      table: a.b.c
+      format: cvs
+      size: 0
+      mode: upsert
+      columns: []
+    table: t
+  - sql: SELECT ${{ vars.nope }}
+    show: maybe
+  - expect: [1]
+    sql: x
+  - nothing
+  - copy_to: {table: t, query: SELECT 1, file: '-', header: yes}
+    name: out
+    name: twice
+  - copy_from: {file: -, table: t, quote: \"'\", format: fixed}
+  - copy_expert: {sql: x, file: -}
+";
+        insta::assert_snapshot!(mistakes(text), @r#"
+        error: `orders.yaml` has 21 mistakes
+          orders.yaml:1:1: conection: unknown key, did you mean `connection`?
+          orders.yaml:2:1: exactly_once: `exactly_once` is not supported yet
+          orders.yaml:3:14: transaction: `batch` is not supported yet
+          orders.yaml:4:10: timeout: expected a time with its unit, such as `90s`, `30m` or `2h`, found `90`
+          orders.yaml:5:8: vars.2x: a variable's name is made of letters, digits and `_`, and begins with no digit
+          orders.yaml:8:7: steps[1].copy_from.fiel: unknown key, did you mean `file`?
+          orders.yaml:9:14: steps[1].copy_from.table: `a.b.c` has more than two parts; write schema.table, and put a name that holds a dot in double quotes
+          orders.yaml:10:15: steps[1].copy_from.format: expected text, csv, binary, found `cvs`; did you mean `csv`?
+          orders.yaml:11:13: steps[1].copy_from.size: a `size` of 0 would load nothing and call it success; leave it out, or give bytes
+          orders.yaml:12:7: steps[1].copy_from.mode: `mode` is not supported yet
+          orders.yaml:13:16: steps[1].copy_from.columns: the list is empty; leave it out to take all columns
+          orders.yaml:14:5: steps[1].table: `table` is no key of a step; it belongs under `copy_from` or `copy_to`: indent it further
+          orders.yaml:15:10: steps[2].sql: `vars.nope` is not set: set it under `vars`, with `--var nope=...`, or give `| default('...')`
+          orders.yaml:16:11: steps[2].show: expected true, false, found `maybe`
+          orders.yaml:17:5: steps[3]: a step has exactly one of sql, expect, copy_from, copy_to, copy_expert; this one has `sql` and `expect`
+          orders.yaml:19:5: steps[4]: expected a mapping with one of sql, expect, copy_from, copy_to, copy_expert, found a single value
+          orders.yaml:20:25: steps[5].copy_to.query: `table` and `query` exclude each other
+          orders.yaml:20:61: steps[5].copy_to.header: expected true, false, found `yes`
+          orders.yaml:22:5: steps[5].name: this key stands twice
+          orders.yaml:23:56: steps[6].copy_from.format: `fixed` is not supported yet
+          orders.yaml:24:33: steps[7].copy_expert.file: standard input is read before in this job; it can be read once
+          state: nothing was opened
+        "#);
+    }
+
+    #[test]
+    fn a_single_mistake_is_one_line() {
+        insta::assert_snapshot!(mistakes("steps:\n  - copy_from: {delimiter: ',', file: a, table: t}\n"), @r"
+        error: orders.yaml:2:17: steps[1].copy_from.delimiter: unknown key, did you mean `sep`?
+          state: nothing was opened
+        ");
+    }
+
+    #[test]
+    fn what_is_no_job_says_so() {
+        for (text, part) in [
+            (&b""[..], "`steps` is missing"),
+            (b"# later\n\n", "`steps` is missing"),
+            (b"hello", "no mapping with `steps`"),
+            (b"job: x\n", "`steps` is missing"),
+            (b"steps: []\n", "the list is empty"),
+            (b"steps:\n\t- sql: x\n", "never with tabs"),
+            (b"a: 1\n---\nb: 2\n", "more than one document"),
+            (b"\x1f\x8b\x08\0\xff\xfe", "not UTF-8"),
+            (b"\0\0\0", "control characters"),
+            (b"steps: &a [*a]\n", "recurs"),
+        ] {
+            let error = mistakes(text);
+            assert!(
+                error.contains(part),
+                "{}: {error}",
+                String::from_utf8_lossy(text)
+            );
+        }
+        let long = vec![b'#'; 10_000_000];
+        assert!(mistakes(long).contains("longer than 1 MiB"));
+    }
+
+    #[test]
+    fn a_password_in_the_file_is_warned_of_and_never_shown() {
+        let text = "connection: {host: h, password: hunter2}\nsteps: [{sql: x}]\n";
+        let job = job(text);
+        assert!(
+            job.warnings[0].contains("connection.password"),
+            "{:?}",
+            job.warnings
+        );
+        assert!(!format!("{job:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn overrides_win_and_a_slip_in_them_is_noticed() {
+        let text = "vars: {day: '${{ env.DWSLOAD_NOT_SET }}'}\nsteps:\n  - {name: one, sql: '${{ vars.day }}'}\n  - sql: b\n";
+        let with = |vars: &[(&str, &str)], only: &[&str]| {
+            let overrides = Overrides {
+                vars: vars
+                    .iter()
+                    .map(|(name, value)| ((*name).into(), (*value).into()))
+                    .collect(),
+                only: only.iter().map(ToString::to_string).collect(),
+            };
+            load_with(text.as_bytes(), &overrides)
+        };
+        let job = with(&[("day", "d")], &["2", "one"]).unwrap();
+        assert_eq!(job.steps.len(), 2);
+        let only = with(&[("day", "d")], &["2"]).unwrap();
+        assert_eq!(only.steps[0].number, 2);
+        for (error, part) in [
+            (
+                with(&[("day", "d"), ("dya", "d")], &[]),
+                "did you mean `day`?",
+            ),
+            (with(&[("day", "d")], &["3"]), "1 (one), 2 (sql)"),
+        ] {
+            let error = error.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Usage);
+            assert!(render(&error).contains(part), "{}", render(&error));
+        }
+    }
 }

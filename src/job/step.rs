@@ -1,0 +1,482 @@
+//! The steps of a job file.
+
+use std::path::PathBuf;
+
+use super::reader::{At, Fields, Keys};
+use super::resolve::Folder;
+use super::{
+    Action, Compression, CopyExpert, CopyFrom, CopyTo, Expect, Header, InputPattern, Output,
+    Policy, Sql, Step, Unload,
+};
+use crate::name::{Identifier, TableName};
+use crate::record::dialect::{Dialect, ForceQuote, Format};
+
+const ACTIONS: [&str; 5] = ["sql", "expect", "copy_from", "copy_to", "copy_expert"];
+
+const STEP: Keys = Keys {
+    known: &[
+        "name",
+        "sql",
+        "show",
+        "expect",
+        "copy_from",
+        "copy_to",
+        "copy_expert",
+    ],
+    reserved: &[],
+};
+
+const SQL_FILE: Keys = Keys {
+    known: &["file"],
+    reserved: &[],
+};
+
+const COPY_FROM: Keys = Keys {
+    known: &[
+        "file",
+        "table",
+        "columns",
+        "sep",
+        "null",
+        "size",
+        "format",
+        "header",
+        "quote",
+        "escape",
+        "force_null",
+        "force_not_null",
+        "compression",
+        "on_missing",
+        "on_empty",
+    ],
+    reserved: &[
+        "eol",
+        "encoding",
+        "skip_lines",
+        "nul",
+        "date_format",
+        "set",
+        "select",
+        "where",
+        "mode",
+        "key",
+        "duplicates",
+        "swap",
+        "connections",
+        "batch",
+        "wire",
+        "on_error",
+        "max_rejects",
+        "rejects",
+        "ready",
+        "expect_files",
+        "wait",
+        "after",
+        "source_id",
+    ],
+};
+
+const COPY_TO: Keys = Keys {
+    known: &[
+        "table",
+        "query",
+        "file",
+        "columns",
+        "sep",
+        "null",
+        "format",
+        "header",
+        "quote",
+        "escape",
+        "force_quote",
+        "compression",
+    ],
+    reserved: &["encoding", "split", "manifest"],
+};
+
+const COPY_EXPERT: Keys = Keys {
+    known: &["sql", "file", "size"],
+    reserved: &[],
+};
+
+/// Keys that only csv has.
+const CSV_ONLY: [&str; 5] = [
+    "quote",
+    "escape",
+    "force_null",
+    "force_not_null",
+    "force_quote",
+];
+
+/// Reads one step.
+pub(super) fn step(at: &At<'_>, number: usize, folder: &Folder) -> Option<Step> {
+    if !at.is_map() {
+        return at.expected(&format!("a mapping with one of {}", ACTIONS.join(", ")));
+    }
+    let fields = at.fields_where(STEP, misplaced)?;
+    let name = fields.get("name").and_then(At::text);
+    let action = action(&fields, folder)?;
+    if !matches!(action, Action::Sql(_)) {
+        fields.refuse(&["show"], "`show` goes with `sql`");
+    }
+    Some(Step {
+        number,
+        name,
+        line: at.line(),
+        action,
+    })
+}
+
+/// What to say of a key that stands beside an action and belongs into it.
+fn misplaced(key: &str) -> Option<String> {
+    let homes: Vec<&str> = [
+        ("copy_from", COPY_FROM),
+        ("copy_to", COPY_TO),
+        ("copy_expert", COPY_EXPERT),
+    ]
+    .iter()
+    .filter(|(_, keys)| keys.known.contains(&key) || keys.reserved.contains(&key))
+    .map(|(action, _)| *action)
+    .collect();
+    if homes.is_empty() {
+        return None;
+    }
+    let homes = homes.join("` or `");
+    Some(format!(
+        "`{key}` is no key of a step; it belongs under `{homes}`: indent it further"
+    ))
+}
+
+fn action(fields: &Fields<'_>, folder: &Folder) -> Option<Action> {
+    let present = fields.present(&ACTIONS);
+    let [action] = present.as_slice() else {
+        let found = match present.as_slice() {
+            [] => "none".to_owned(),
+            several => format!("`{}`", several.join("` and `")),
+        };
+        fields.whole.wrong(format!(
+            "a step has exactly one of {}; this one has {found}",
+            ACTIONS.join(", ")
+        ));
+        return None;
+    };
+    let at = fields.get(action)?;
+    match *action {
+        "sql" => sql(at, fields.get("show"), folder).map(Action::Sql),
+        "expect" => at.text().map(|query| Action::Expect(Expect { query })),
+        "copy_from" => copy_from(at, folder).map(Action::CopyFrom),
+        "copy_to" => copy_to(at, folder).map(Action::CopyTo),
+        _ => copy_expert(at, folder).map(Action::CopyExpert),
+    }
+}
+
+fn sql(at: &At<'_>, show: Option<&At<'_>>, folder: &Folder) -> Option<Sql> {
+    let show = show.map_or(Some(false), At::flag);
+    let (statements, file) = if at.is_map() {
+        let (statement, file) = sql_file(at, folder)?;
+        (vec![statement], Some(file))
+    } else {
+        let items = at.one_or_more();
+        if items.is_empty() {
+            at.wrong("the list is empty");
+        }
+        let statements: Vec<_> = items.iter().map(At::text).collect();
+        (statements.into_iter().collect::<Option<_>>()?, None)
+    };
+    Some(Sql {
+        statements,
+        file,
+        show: show?,
+    })
+}
+
+/// SQL in a file of its own: read with the job file, as a part of it, expressions left alone.
+fn sql_file(at: &At<'_>, folder: &Folder) -> Option<(String, PathBuf)> {
+    let fields = at.fields(SQL_FILE)?;
+    let at = fields.require("file")?;
+    let path = folder.path(&at.text()?);
+    match std::fs::read(&path) {
+        Ok(bytes) => match String::from_utf8(bytes) {
+            Ok(text) => Some((text.trim_start_matches('\u{feff}').to_owned(), path)),
+            Err(_) => at.expected("a file of UTF-8 text"),
+        },
+        Err(error) => {
+            at.wrong(format!("cannot read `{}`: {error}", path.display()));
+            None
+        }
+    }
+}
+
+fn copy_from(at: &At<'_>, folder: &Folder) -> Option<CopyFrom> {
+    let fields = at.fields(COPY_FROM)?;
+    let input = fields
+        .require("file")
+        .and_then(|at| inputs(&at.one_or_more(), at, folder));
+    let table = fields.require("table").and_then(table);
+    let columns = optional(&fields, "columns", columns);
+    let dialect = dialect(&fields);
+    let header = or(&fields, "header", Header::None, header);
+    let compression = or(&fields, "compression", Compression::Auto, compression);
+    let size = optional(&fields, "size", size);
+    let on_missing = or(&fields, "on_missing", Policy::Fail, policy);
+    let on_empty = or(&fields, "on_empty", Policy::Warn, policy);
+    if header == Some(Header::Map) {
+        fields.refuse(
+            &["columns"],
+            "with `header: map` the file's header names the columns; leave `columns` out",
+        );
+    }
+    let dialect = dialect?;
+    if dialect.format == Format::Binary && header.is_some_and(|header| header != Header::None) {
+        fields.refuse(&["header"], "binary data has no header line");
+    }
+    Some(CopyFrom {
+        input: input?,
+        table: table?,
+        columns: columns?,
+        dialect,
+        header: header?,
+        compression: compression?,
+        size: size?.flatten(),
+        on_missing: on_missing?,
+        on_empty: on_empty?,
+    })
+}
+
+fn copy_to(at: &At<'_>, folder: &Folder) -> Option<CopyTo> {
+    let fields = at.fields(COPY_TO)?;
+    let output = fields.require("file").and_then(At::text).map(|text| {
+        if text == "-" {
+            Output::Stdout
+        } else {
+            Output::Path(folder.path(&text))
+        }
+    });
+    let what = unload(&fields);
+    let dialect = dialect(&fields);
+    let header = or(&fields, "header", false, At::flag);
+    let compression = or(&fields, "compression", Compression::Auto, compression);
+    let dialect = dialect?;
+    if dialect.format == Format::Binary && header == Some(true) {
+        fields.refuse(&["header"], "binary data has no header line");
+    }
+    Some(CopyTo {
+        what: what?,
+        output: output?,
+        dialect,
+        header: header?,
+        compression: compression?,
+    })
+}
+
+fn unload(fields: &Fields<'_>) -> Option<Unload> {
+    match (fields.get("table"), fields.get("query")) {
+        (Some(at), None) => {
+            let columns = optional(fields, "columns", columns);
+            Some(Unload::Table(table(at)?, columns?))
+        }
+        (None, Some(at)) => {
+            fields.refuse(
+                &["columns"],
+                "`columns` goes with `table`; name them in the query",
+            );
+            at.text().map(Unload::Query)
+        }
+        (Some(_), Some(at)) => {
+            at.wrong_key("`table` and `query` exclude each other");
+            None
+        }
+        (None, None) => {
+            fields.whole.wrong("`table` or `query` is missing");
+            None
+        }
+    }
+}
+
+fn copy_expert(at: &At<'_>, folder: &Folder) -> Option<CopyExpert> {
+    let fields = at.fields(COPY_EXPERT)?;
+    let sql = fields.require("sql").and_then(At::text);
+    let file = optional(&fields, "file", |at| input(at, folder));
+    let size = optional(&fields, "size", size);
+    Some(CopyExpert {
+        sql: sql?,
+        file: file?,
+        size: size?.flatten(),
+    })
+}
+
+/// `None` is a mistake; `Some(None)` a key that is not there.
+#[expect(
+    clippy::option_option,
+    reason = "a mistake and an absent key are different things"
+)]
+fn optional<'a, T>(
+    fields: &Fields<'a>,
+    key: &str,
+    read: impl FnOnce(&At<'a>) -> Option<T>,
+) -> Option<Option<T>> {
+    match fields.get(key) {
+        Some(at) => read(at).map(Some),
+        None => Some(None),
+    }
+}
+
+/// The value of `key`, or `default` where it is not there; `None` is a mistake.
+fn or<'a, T>(
+    fields: &Fields<'a>,
+    key: &str,
+    default: T,
+    read: impl FnOnce(&At<'a>) -> Option<T>,
+) -> Option<T> {
+    match fields.get(key) {
+        Some(at) => read(at),
+        None => Some(default),
+    }
+}
+
+fn inputs(items: &[At<'_>], whole: &At<'_>, folder: &Folder) -> Option<Vec<InputPattern>> {
+    if items.is_empty() {
+        whole.wrong("the list is empty");
+    }
+    let inputs: Vec<_> = items.iter().map(|at| input(at, folder)).collect();
+    inputs.into_iter().collect()
+}
+
+fn input(at: &At<'_>, folder: &Folder) -> Option<InputPattern> {
+    let text = at.text()?;
+    if text == "-" {
+        if folder.stdin_taken.replace(true) {
+            at.wrong("standard input is read before in this job; it can be read once");
+        }
+        return Some(InputPattern::Stdin);
+    }
+    if let Some((scheme, _)) = text.split_once("://") {
+        at.wrong(format!(
+            "a `{scheme}` address is not supported yet; name a file"
+        ));
+        return None;
+    }
+    if text.is_empty() {
+        at.wrong("expected a file, a pattern or `-`, found the empty text");
+        return None;
+    }
+    Some(InputPattern::Path(folder.path(&text)))
+}
+
+fn table(at: &At<'_>) -> Option<TableName> {
+    at.parse(TableName::parse)
+}
+
+fn columns(at: &At<'_>) -> Option<Vec<Identifier>> {
+    let items = at.list()?;
+    if items.is_empty() {
+        at.wrong("the list is empty; leave it out to take all columns");
+        return None;
+    }
+    let names: Vec<_> = items
+        .iter()
+        .map(|item| item.parse(|name| Identifier::new(name)))
+        .collect();
+    names.into_iter().collect()
+}
+
+fn dialect(fields: &Fields<'_>) -> Option<Dialect> {
+    let formats = [
+        ("text", Format::Text),
+        ("csv", Format::Csv),
+        ("binary", Format::Binary),
+    ];
+    let format = or(fields, "format", Format::Text, |at| {
+        at.choice(&formats, &["fixed", "ndjson"])
+    })?;
+    match format {
+        Format::Csv => {}
+        Format::Text => fields.refuse(
+            &CSV_ONLY,
+            "text format has no quotes; this key needs `format: csv`",
+        ),
+        Format::Binary => {
+            fields.refuse(
+                &["sep", "null"],
+                "binary data has no separators and no null marker",
+            );
+            fields.refuse(&CSV_ONLY, "this key needs `format: csv`");
+        }
+    }
+    let sep = optional(fields, "sep", At::text);
+    let null = optional(fields, "null", At::text_or_null);
+    let quote = optional(fields, "quote", At::text);
+    let escape = optional(fields, "escape", At::text);
+    let force_null = or(fields, "force_null", Vec::new(), columns);
+    let force_not_null = or(fields, "force_not_null", Vec::new(), columns);
+    let force_quote = or(fields, "force_quote", ForceQuote::None, force_quote);
+    Some(Dialect {
+        format,
+        sep: sep?,
+        null: null?,
+        quote: quote?,
+        escape: escape?,
+        force_null: force_null?,
+        force_not_null: force_not_null?,
+        force_quote: force_quote?,
+    })
+}
+
+fn force_quote(at: &At<'_>) -> Option<ForceQuote> {
+    if at.scalar().is_some_and(|scalar| scalar.text == "*") {
+        return Some(ForceQuote::All);
+    }
+    columns(at).map(ForceQuote::Columns)
+}
+
+fn header(at: &At<'_>) -> Option<Header> {
+    at.choice(
+        &[
+            ("true", Header::Skip),
+            ("false", Header::None),
+            ("match", Header::Match),
+            ("map", Header::Map),
+        ],
+        &[],
+    )
+}
+
+fn compression(at: &At<'_>) -> Option<Compression> {
+    at.choice(
+        &[
+            ("auto", Compression::Auto),
+            ("none", Compression::None),
+            ("gzip", Compression::Gzip),
+            ("zstd", Compression::Zstd),
+        ],
+        &[],
+    )
+}
+
+fn policy(at: &At<'_>) -> Option<Policy> {
+    at.choice(
+        &[
+            ("fail", Policy::Fail),
+            ("warn", Policy::Warn),
+            ("ok", Policy::Ok),
+        ],
+        &[],
+    )
+}
+
+/// psycopg2's `size`: bytes in a read. It reads everything at once for a negative one; dwsload then
+/// takes its own choice, which gives the same rows.
+#[expect(
+    clippy::option_option,
+    reason = "a mistake and dwsload's own choice are different things"
+)]
+fn size(at: &At<'_>) -> Option<Option<usize>> {
+    at.parse(|text| match text.parse::<i64>() {
+        Ok(0) => Err(
+            "a `size` of 0 would load nothing and call it success; leave it out, or give bytes"
+                .into(),
+        ),
+        Ok(bytes) => Ok(usize::try_from(bytes).ok()),
+        Err(_) => Err(format!("expected a number of bytes, found `{text}`")),
+    })
+}
