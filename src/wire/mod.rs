@@ -6,12 +6,18 @@
 //! a COPY can stop at the server's first complaint, and that the connection survives a refusal.
 
 pub mod cancel;
+mod certificates;
 mod channel;
 pub mod connect;
+pub mod environment;
 pub mod error;
 mod login;
+mod passfile;
+mod resolution;
+mod service;
 pub mod session;
 pub mod settings;
 mod socket;
 pub mod target;
 mod tls;
+mod url;
