@@ -1,5 +1,6 @@
 //! One file per subcommand: each joins a job, the engine and what people see.
 
+pub mod local;
 pub mod run;
 
 use std::process::ExitCode;
@@ -14,7 +15,7 @@ use crate::error::Result;
 pub fn run(cli: Cli) -> Result<ExitCode> {
     match (cli.command, cli.run) {
         (Some(Command::Run(job)), _) | (None, Some(job)) => run::run(&job),
-        (Some(Command::Local { .. }), _) => todo!(),
+        (Some(Command::Local { action }), _) => local::run(&action),
         (None, None) => Ok(ExitCode::from(2)),
     }
 }

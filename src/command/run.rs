@@ -8,6 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep_until;
 
 use crate::cli::{Progress, Run};
+use crate::embedded::Embedded;
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{self, Connection, Job, Overrides};
 use crate::progress::{self, Event, Observer, Style};
@@ -102,11 +103,27 @@ fn abandoned(reason: Reason, stopper: &Stopper) -> Error {
 }
 
 async fn connect_and_run(job: &Job, observer: &dyn Observer, mut stop: Stop) -> Result<Totals> {
-    let target = target(job)?;
+    let (target, embedded) = target(job, observer, &mut stop).await?;
+    let outcome = run_on(&target, job, observer, stop).await;
+    if let Some(embedded) = embedded {
+        if let Err(error) = embedded.stop().await {
+            // What the job did is decided; a server left running is no failure of it.
+            observer.observe(Event::Warning(&error.to_string()));
+        }
+    }
+    outcome
+}
+
+async fn run_on(
+    target: &Target,
+    job: &Job,
+    observer: &dyn Observer,
+    mut stop: Stop,
+) -> Result<Totals> {
     let application = format!("dwsload:{}", job.name);
     let mut session = tokio::select! {
         reason = stop.wait() => return Err(reason.error()),
-        session = connect(&target, &application) => session?,
+        session = connect(target, &application) => session?,
     };
     let server = format!(
         "PostgreSQL {}",
@@ -124,8 +141,24 @@ async fn connect_and_run(job: &Job, observer: &dyn Observer, mut stop: Stop) -> 
     outcome
 }
 
-fn target(_job: &Job) -> Result<Target> {
-    todo!()
+/// Where the job runs; with the embedded server's use, which must be given back.
+async fn target(
+    job: &Job,
+    observer: &dyn Observer,
+    stop: &mut Stop,
+) -> Result<(Target, Option<Embedded>)> {
+    match &job.connection {
+        Connection::Embedded => {
+            let say = |text: &str| observer.observe(Event::Preparing(text));
+            let embedded = Embedded::start(say, async { stop.wait().await.error() }).await?;
+            Ok((embedded.target(), Some(embedded)))
+        }
+        // MERGE: `Ok((Target::resolve(settings, &Environment::of_process())?, None))`.
+        Connection::Server(_settings) => Err(Error::new(
+            ErrorKind::Connect,
+            "connections to a server are not built in yet",
+        )),
+    }
 }
 
 /// SIGINT and SIGTERM.

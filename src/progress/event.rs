@@ -9,6 +9,8 @@ use crate::wire::session::Column;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
+    /// Work before the connection that takes its time, such as making the embedded server.
+    Preparing(&'a str),
     /// Connected; the steps begin.
     Connected {
         /// The job's name.

@@ -36,6 +36,7 @@ impl Observer for Plain {
 pub(super) fn line(event: &Event<'_>, success: bool, verbose: bool) -> Option<String> {
     match event {
         Event::Warning(text) => Some(format!("warning: {text}")),
+        Event::Preparing(text) if success => Some((*text).to_owned()),
         Event::Notice(said) if verbose || said.severity == "WARNING" => Some(wording::notice(said)),
         Event::Connected { job, server, place } if success && verbose => {
             Some(format!("{job}: {server} at {place}"))
