@@ -14,6 +14,7 @@ use crate::job::{self, Connection, Job, Overrides};
 use crate::progress::{self, Event, Observer, Style};
 use crate::run::{Reason, Stop, Stopper, Totals, stop};
 use crate::wire::connect::connect;
+use crate::wire::environment::Environment;
 use crate::wire::target::Target;
 
 /// How long a stopped run may take to roll back by itself, before its connection is closed.
@@ -134,7 +135,7 @@ async fn run_on(
     observer.observe(Event::Connected {
         job: &job.name,
         server: &server,
-        place: "",
+        place: &target.place(),
     });
     let outcome = crate::run::run(job, &mut session, observer, stop).await;
     session.close().await;
@@ -153,11 +154,13 @@ async fn target(
             let embedded = Embedded::start(say, async { stop.wait().await.error() }).await?;
             Ok((embedded.target(), Some(embedded)))
         }
-        // MERGE: `Ok((Target::resolve(settings, &Environment::of_process())?, None))`.
-        Connection::Server(_settings) => Err(Error::new(
-            ErrorKind::Connect,
-            "connections to a server are not built in yet",
-        )),
+        Connection::Server(settings) => {
+            let target = Target::resolve(settings, &Environment::of_process())?;
+            for warning in &target.warnings {
+                observer.observe(Event::Warning(warning));
+            }
+            Ok((target, None))
+        }
     }
 }
 

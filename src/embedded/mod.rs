@@ -191,6 +191,7 @@ fn target(socket: &Path, port: u16) -> Target {
         application_name: None,
         options: None,
         keepalive: None,
+        warnings: Vec::new(),
     }
 }
 
