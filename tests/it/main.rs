@@ -1,0 +1,3 @@
+//! Tests of the dwsload binary as a whole, against real PostgreSQL servers.
+
+mod support;
