@@ -21,3 +21,4 @@ mod socket;
 pub mod target;
 mod tls;
 mod url;
+mod verify;

@@ -23,7 +23,7 @@ pub struct Target {
     pub tls: TlsSettings,
     /// Whether the login is bound to the TLS connection.
     pub channel_binding: ChannelBinding,
-    /// The time one host may take; `None` for [`connect`](super::connect::connect)'s own limit.
+    /// The time one address may take from socket to login; `None` for [`connect`](super::connect::connect)'s own limit.
     pub connect_timeout: Option<Duration>,
     /// What the server shows of this connection, where the settings say so.
     pub application_name: Option<String>,
