@@ -23,7 +23,7 @@ use super::tls;
 use crate::error::{Error, ErrorKind, Result};
 use crate::secret::Secret;
 
-/// The time one host may take from name to login, where the settings name none.
+/// The time one address may take from socket to login, where the settings name none.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One server address that was reached, and how to reach it again.
@@ -40,6 +40,15 @@ enum Place {
     Tcp { name: String, addr: SocketAddr },
 }
 
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unix(path) => write!(f, "socket {}", path.display()),
+            Self::Tcp { addr, .. } => write!(f, "{addr}"),
+        }
+    }
+}
+
 /// Connects and logs in: the target's hosts in their order, the first that answers.
 ///
 /// `application_name` is what the server shows of us where the settings name nothing.
@@ -54,15 +63,7 @@ enum Place {
 pub async fn connect(target: &Target, application_name: &str) -> Result<Session> {
     let mut failures: Vec<Error> = Vec::new();
     for host in &target.hosts {
-        let patience = target.connect_timeout.unwrap_or(PATIENCE);
-        let outcome = match timeout(patience, connect_host(target, host, application_name)).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(Error::new(
-                ErrorKind::Connect,
-                format!("no answer within {} s", patience.as_secs()),
-            )),
-        };
-        match outcome {
+        match connect_host(target, host, application_name).await {
             Ok(session) => return Ok(session),
             Err(error) if error.kind() == ErrorKind::Login => {
                 return Err(error.within(format!("cannot log in to {}", target.describe(host))));
@@ -79,34 +80,59 @@ pub async fn connect(target: &Target, application_name: &str) -> Result<Session>
 fn all_failed(failures: Vec<Error>) -> Error {
     let mut failures = failures.into_iter();
     let Some(mut first) = failures.next() else {
-        return Error::new(ErrorKind::Connect, "there is no host to connect to");
+        return Error::new(ErrorKind::Connect, "there is no address to connect to");
     };
     for other in failures {
-        let mut text = other.to_string();
-        let mut cause = std::error::Error::source(&other);
-        while let Some(link) = cause {
-            text.push_str(&format!(": {link}"));
-            cause = link.source();
-        }
-        first = first.line("also", text);
+        first = first.line("also", chain(&other));
     }
     first
 }
 
+/// An error and its causes in one line.
+fn chain(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(link) = cause {
+        text.push_str(&format!(": {link}"));
+        cause = link.source();
+    }
+    text
+}
+
+/// Connects to the first address of a host that answers. Each address has the whole time, as in
+/// libpq: one that swallows packets does not take it from the next.
 async fn connect_host(target: &Target, host: &Host, application_name: &str) -> Result<Session> {
-    let mut last = None;
-    for place in places(host).await? {
+    let patience = target.connect_timeout.unwrap_or(PATIENCE);
+    let mut failures = Vec::new();
+    for place in within(patience, "the look-up of its name", places(host)).await? {
+        let what = place.to_string();
         let endpoint = Endpoint {
             place,
             tls: target.tls.clone(),
             keepalive: target.keepalive,
         };
-        match connect_endpoint(target, host, endpoint, application_name).await {
-            Err(error) if error.kind() == ErrorKind::Connect => last = Some(error),
+        let attempt = connect_endpoint(target, host, endpoint, application_name);
+        match within(patience, &what, attempt).await {
+            Err(error) if error.kind() == ErrorKind::Connect => failures.push(error),
             outcome => return outcome,
         }
     }
-    Err(last.unwrap_or_else(|| Error::new(ErrorKind::Connect, "the name has no address")))
+    Err(all_failed(failures))
+}
+
+/// What `future` returns, or an error when that takes longer than `patience`.
+async fn within<T>(
+    patience: Duration,
+    what: &str,
+    future: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    match timeout(patience, future).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(Error::new(
+            ErrorKind::Connect,
+            format!("no answer from {what} within {} s", patience.as_secs()),
+        )),
+    }
 }
 
 /// Connects to one address. With `sslmode=prefer`, a server that refuses us under TLS is asked
@@ -122,12 +148,23 @@ async fn connect_endpoint(
             endpoint.tls.mode = SslMode::Disable;
             attempt(target, host, &endpoint, application_name)
                 .await
-                .map_err(|_| failure.error)
+                .map_err(|plain| worse(failure, plain))
         }
         outcome => outcome.map_err(|failure| failure.error),
     }
 }
 
+/// Which of two failures to report: the one under TLS, or that in plain text which followed. A
+/// refused login in plain text must not pass for a failed connection: another address would be
+/// tried, and count another wrong password against the account.
+fn worse(encrypted: Failure, plain: Failure) -> Error {
+    if plain.error.kind() == ErrorKind::Login && plain.code != encrypted.code {
+        return plain.error.line("with TLS", chain(&encrypted.error));
+    }
+    encrypted.error
+}
+
+#[derive(Debug)]
 struct Failure {
     error: Error,
     encrypted: bool,
@@ -280,7 +317,7 @@ async fn reach(endpoint: &Endpoint) -> Result<Socket> {
     match &endpoint.place {
         Place::Unix(path) => match UnixStream::connect(path).await {
             Ok(stream) => Ok(Socket::Unix(stream)),
-            Err(cause) => Err(unreachable_at(&format!("socket {}", path.display()), cause)
+            Err(cause) => Err(unreachable_at(&endpoint.place.to_string(), cause)
                 .hint("is the server running, and is this its socket? Set PGHOST or `connection: {host: ...}`")),
         },
         Place::Tcp { addr, .. } => {
@@ -357,5 +394,52 @@ async fn plain_error(mut stream: TcpStream) -> Error {
             ServerMessage::read(error.fields()).map_or_else(|_| broken(), refused)
         }
         _ => broken(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(kind: ErrorKind, message: &str, code: Option<&str>) -> Failure {
+        Failure {
+            error: Error::new(kind, message),
+            encrypted: false,
+            code: code.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn a_login_refused_in_plain_text_is_not_taken_for_a_failed_connection() {
+        let cases = [
+            // A failed handshake, then a wrong password: no other address may be tried.
+            (None, ErrorKind::Login, Some("28P01"), "plain"),
+            (None, ErrorKind::Login, Some("28000"), "plain"),
+            (None, ErrorKind::Connect, None, "tls"),
+            (None, ErrorKind::Connect, Some("57P03"), "tls"),
+            // Not admitted with TLS, then a wrong password without it.
+            (Some("28000"), ErrorKind::Login, Some("28P01"), "plain"),
+            (Some("28000"), ErrorKind::Login, Some("28000"), "tls"),
+            (Some("28000"), ErrorKind::Connect, None, "tls"),
+        ];
+        for (first, kind, second, expected) in cases {
+            let tls = failure(ErrorKind::Connect, "tls", first);
+            let error = worse(tls, failure(kind, "plain", second));
+            assert_eq!(error.to_string(), expected, "{first:?} {second:?}");
+        }
+    }
+
+    #[test]
+    fn what_takes_too_long_is_a_failed_connection() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap();
+        let never = std::future::pending::<Result<()>>();
+        let error = runtime
+            .block_on(within(Duration::ZERO, "10.0.0.5:8000", never))
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Connect);
+        insta::assert_snapshot!(error, @"no answer from 10.0.0.5:8000 within 0 s");
     }
 }
