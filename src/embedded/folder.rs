@@ -106,8 +106,11 @@ pub(super) fn existing(base: &Path) -> Vec<PathBuf> {
 /// A name for `instance`, the same in every process: it is in the server's command line.
 pub(super) fn name(instance: &Path) -> String {
     let hash = Sha256::digest(instance.as_os_str().as_bytes());
-    let hex: String = hash[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("dwsload-{hex}")
+    let mut name = String::from("dwsload-");
+    for byte in &hash[..8] {
+        name.push_str(&format!("{byte:02x}"));
+    }
+    name
 }
 
 /// The folder of the socket: the server's own, or a short private one.
@@ -134,7 +137,7 @@ pub(super) fn socket(instance: &Path, account: &Account) -> Result<PathBuf> {
     Ok(place)
 }
 
-/// Whether a socket's path fits, and passes pg_ctl's shell and the server's list of folders as
+/// Whether a socket's path fits, and passes `pg_ctl`'s shell and the server's list of folders as
 /// it is.
 fn fits(folder: &Path) -> bool {
     let bytes = folder.as_os_str().as_bytes();

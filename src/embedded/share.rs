@@ -4,13 +4,13 @@
 //! - `users`, shared: held while it is used. Whoever holds `lock` and can get `users`
 //!   exclusively is alone, and nobody can join before `lock` is free.
 
-use std::fs::{self, File, OpenOptions};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 use rustix::io::Errno;
 
 use super::child::{Cancel, TICK};
@@ -112,15 +112,10 @@ fn holders(locks: &str, inode: u64) -> Vec<u32> {
 }
 
 fn open(path: &Path) -> Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
-        .open(path)
-        .map_err(|cause| trouble("open", path, cause))
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)
+        .map(File::from)
+        .map_err(|cause| trouble("open", path, cause.into()))
 }
 
 fn try_lock(file: &File, path: &Path, operation: FlockOperation) -> Result<bool> {

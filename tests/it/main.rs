@@ -1,3 +1,4 @@
 //! Tests of the dwsload binary as a whole, against real PostgreSQL servers.
 
+mod embedded;
 mod support;
