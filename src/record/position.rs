@@ -242,7 +242,7 @@ mod tests {
     fn what_is_too_long_ago_is_not_guessed() {
         let mut positions = Positions::new(0, 0);
         for _ in 0..3 {
-            let ends = (1..=ENDS_KEPT as u32).collect();
+            let ends = (1..=u32::try_from(ENDS_KEPT).unwrap()).collect();
             positions.push(
                 ENDS_KEPT,
                 Ends {

@@ -401,17 +401,16 @@ mod tests {
         Dialect::new(Format::Text)
     }
 
-    /// Absolute record ends, extra lines by record, and the marker, of `input` cut into blocks.
-    fn split(
-        dialect: &Dialect,
-        input: &[u8],
-        block: usize,
-    ) -> (
+    /// Absolute record ends, extra lines by record, the marker, and whether a last record is open.
+    type Found = (
         Vec<usize>,
         Vec<(usize, u32, u32)>,
         Option<(usize, bool)>,
         bool,
-    ) {
+    );
+
+    /// What is found in `input`, cut into blocks.
+    fn split(dialect: &Dialect, input: &[u8], block: usize) -> Found {
         let mut splitter = Splitter::new(dialect);
         let (mut ends, mut tall, mut found) =
             (Vec::new(), Vec::<(usize, u32, u32)>::new(), Ends::default());
