@@ -272,6 +272,10 @@ fn warn_of_password(at: &At<'_>) {
 fn session(at: &At<'_>) -> Option<Vec<(Identifier, String)>> {
     let mut settings = Vec::new();
     for (name, at) in at.entries()? {
+        if name.eq_ignore_ascii_case("client_encoding") {
+            at.wrong_key("dwsload and the server talk in UTF-8; for a file of another encoding, give ENCODING to a `copy_expert`");
+            continue;
+        }
         match Identifier::new(name) {
             Ok(name) => settings.extend(at.text().map(|value| (name, value))),
             Err(what) => at.wrong_key(what),
