@@ -132,8 +132,11 @@ impl Trust {
         let Ok(certificate) = Certificate::from_der(end_entity) else {
             return Err(refusal);
         };
-        let is_old = certificate.tbs_certificate.version == Version::V1;
-        let trusted = self.certificates.contains(end_entity)
+        let content = &certificate.tbs_certificate;
+        let is_old = content.version == Version::V1;
+        // As OpenSSL, a certificate in the file stands for itself only where it is a root.
+        let is_root = content.subject == content.issuer;
+        let trusted = is_root && self.certificates.contains(end_entity)
             || is_old && self.signed(&certificate, algorithms);
         if trusted {
             return check_time(&certificate, now);
