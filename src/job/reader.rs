@@ -89,6 +89,10 @@ impl Keys {
         match self.meant(key) {
             Some(near) if near == key => format!("`{key}` is not supported yet"),
             Some(near) => format!("unknown key, did you mean `{near}`?"),
+            // Such as `{query: SELECT a, b FROM t}`, where YAML sees the key `b FROM t`.
+            None if key.contains(char::is_whitespace) => {
+                "unknown key; inside `{ }` and `[ ]`, a text that holds a comma needs quotes".into()
+            }
             None => format!("unknown key; known here: {}", self.known.join(", ")),
         }
     }

@@ -489,6 +489,12 @@ steps:
     }
 
     #[test]
+    fn a_comma_without_quotes_is_explained() {
+        let error = mistakes("steps:\n  - copy_to: {query: SELECT a, b FROM t, file: x}\n");
+        assert!(error.contains("comma needs quotes"), "{error}");
+    }
+
+    #[test]
     fn what_is_no_job_says_so() {
         for (text, part) in [
             (&b""[..], "`steps` is missing"),

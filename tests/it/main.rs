@@ -1,4 +1,6 @@
 //! Tests of the dwsload binary as a whole, against real PostgreSQL servers.
 
 mod embedded;
+mod jobs;
+mod readme;
 mod support;

@@ -1,0 +1,75 @@
+//! Every job in jobs/ runs as it is, twice, on an embedded server.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use crate::support::Workplace;
+
+/// A copy of jobs/, so that its output does not end up in the repository.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            if entry.file_name() != "out" {
+                copy(&entry.path(), &target);
+            }
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+fn jobs_of(folder: &Path) -> Vec<PathBuf> {
+    let mut jobs: Vec<PathBuf> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "yaml"))
+        .collect();
+    jobs.sort();
+    jobs
+}
+
+#[test]
+fn every_job_runs_as_it_is_and_again() {
+    let workplace = Workplace::new();
+    let folder = workplace.path("jobs");
+    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("jobs"), &folder);
+    let embedded = tempfile::Builder::new()
+        .prefix("dwsload-jobs-")
+        .tempdir_in("/tmp")
+        .unwrap();
+    let input = workplace.file("input", "eins\nzwei\n");
+    let jobs = jobs_of(&folder);
+    assert!(jobs.len() >= 5, "{jobs:?}");
+    for job in &jobs {
+        for _ in 0..2 {
+            let run = workplace
+                .dwsload()
+                .env("DWSLOAD_EMBEDDED_DIR", embedded.path().join("server"))
+                .arg(job)
+                .stdin(Stdio::from(fs::File::open(&input).unwrap()))
+                .output()
+                .unwrap();
+            let said = String::from_utf8_lossy(&run.stderr);
+            assert_eq!(run.status.code(), Some(0), "{}: {said}", job.display());
+            assert!(!said.contains("warning"), "{}: {said}", job.display());
+        }
+    }
+    let daily = fs::read_to_string(folder.join("out/daily-orders.csv")).unwrap();
+    let mut lines = daily.lines();
+    assert_eq!(lines.next(), Some("day,currency,orders,items,amount"));
+    assert_eq!(lines.count(), 900);
+    let left: Vec<_> = fs::read_dir(folder.join("out")).unwrap().collect();
+    assert!(
+        left.iter().all(|entry| !entry
+            .as_ref()
+            .unwrap()
+            .file_name()
+            .to_string_lossy()
+            .ends_with(".part")),
+        "{left:?}"
+    );
+}
