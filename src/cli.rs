@@ -23,6 +23,8 @@ Exit codes:
 #[derive(Debug, Parser)]
 #[command(name = "dwsload", version, about, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 #[command(subcommand_negates_reqs = true, disable_help_subcommand = true)]
+#[command(arg_required_else_help = true)]
+#[command(override_usage = "dwsload [OPTIONS] JOB.yaml\n       dwsload <COMMAND>")]
 pub struct Cli {
     /// What to do instead of running a job
     #[command(subcommand)]
@@ -49,8 +51,8 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct Run {
     /// The job file
-    #[arg(value_name = "JOB.yaml")]
-    pub job: PathBuf,
+    #[arg(value_name = "JOB.yaml", required = true, num_args = 1..)]
+    pub jobs: Vec<PathBuf>,
     /// Set a variable of the job, over its own `vars`
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
     pub vars: Vec<(String, String)>,

@@ -25,11 +25,18 @@ const GRACE: Duration = Duration::from_millis(1500);
 /// # Errors
 /// What stopped the job.
 pub fn run(args: &Run) -> Result<ExitCode> {
+    let [file] = args.jobs.as_slice() else {
+        return Err(Error::new(
+            ErrorKind::Usage,
+            "several jobs in one run are not supported yet",
+        )
+        .hint("call dwsload once for each"));
+    };
     let overrides = Overrides {
         vars: args.vars.iter().cloned().collect(),
         only: args.only.clone(),
     };
-    let job = job::load(&args.job, &overrides)?;
+    let job = job::load(file, &overrides)?;
     let observer = progress::observer(style(args), args.verbose);
     for warning in &job.warnings {
         observer.observe(Event::Warning(warning));
