@@ -1,8 +1,8 @@
 //! The server's data, made once; and its start.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom};
+use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -27,19 +27,20 @@ const GRACE: Duration = Duration::from_millis(800);
 /// A log longer than this, in bytes, is set aside at the next start.
 const LOG_MAX: u64 = 10 << 20;
 
-/// What differs from PostgreSQL's own defaults. In the file, not in the command line, so that it
-/// can be changed. Durability is untouched.
-const SETTINGS: &str = "
-# Set by dwsload when it made this server.
-timezone = 'UTC'                # the same result on every machine
-log_timezone = 'UTC'
-datestyle = 'iso, mdy'
-wal_level = minimal             # COPY into a table of the same transaction needs no WAL
-max_wal_senders = 0
-max_wal_size = '2GB'            # fewer checkpoints in a load
-checkpoint_timeout = '15min'
-log_checkpoints = off
-";
+/// What differs from PostgreSQL's own defaults, as `ALTER SYSTEM` sets it: whoever uses the server
+/// can change it back. Durability is untouched.
+const SETTINGS: &[(&str, &str)] = &[
+    // The same result on every machine.
+    ("timezone", "UTC"),
+    ("log_timezone", "UTC"),
+    // COPY into a table made or truncated in the same transaction needs no WAL.
+    ("wal_level", "minimal"),
+    ("max_wal_senders", "0"),
+    // Fewer checkpoints in a load.
+    ("max_wal_size", "2GB"),
+    ("checkpoint_timeout", "15min"),
+    ("log_checkpoints", "off"),
+];
 
 /// Where and how the server of one version runs.
 #[derive(Debug)]
@@ -120,8 +121,8 @@ impl Plan {
         let fresh = self.server().join(&name);
         let made = self
             .initialise(&name, cancel)
-            .and_then(|()| configure(&fresh))
-            .and_then(|()| self.create_database(&name, cancel));
+            .and_then(|()| self.configure(&name, cancel))
+            .and_then(|()| self.sync(&name, cancel));
         if let Err(error) = made {
             // Its remains are swept at the next start, if not now.
             let _ = fs::remove_dir_all(&fresh);
@@ -166,18 +167,41 @@ impl Plan {
     fn initdb(&self, name: &str, locale: &[&str], cancel: &Cancel) -> Result<()> {
         let mut initdb = self.command("initdb");
         initdb
-            .args(["-D", name, "-U", USER, "-E", "UTF8", "--locale=C"])
+            .args([
+                "--no-sync",
+                "-D",
+                name,
+                "-U",
+                USER,
+                "-E",
+                "UTF8",
+                "--locale=C",
+            ])
             .args(locale)
             // Who may connect is decided by who may enter the socket's folder.
             .args(["--auth-local=trust", "--auth-host=reject"]);
         run(initdb, "", &self.command_log(), cancel, Duration::ZERO)
     }
 
-    fn create_database(&self, name: &str, cancel: &Cancel) -> Result<()> {
+    /// Makes the database and the settings, without a server that could be connected to.
+    fn configure(&self, name: &str, cancel: &Cancel) -> Result<()> {
         let mut postgres = self.command("postgres");
-        postgres.args(["--single", "-c", "exit_on_error=on", "-D", name, "postgres"]);
-        let sql = format!("CREATE DATABASE {DATABASE}\n");
+        postgres
+            .args(["--single", "-c", "exit_on_error=on", "-c", "fsync=off"])
+            .args(["-D", name, "postgres"]);
+        // Each line is a statement.
+        let mut sql = format!("CREATE DATABASE {DATABASE}\n");
+        for (setting, value) in SETTINGS {
+            sql.push_str(&format!("ALTER SYSTEM SET {setting} = '{value}'\n"));
+        }
         run(postgres, &sql, &self.command_log(), cancel, Duration::ZERO)
+    }
+
+    /// Writes the new data to disk, once: the steps before did not.
+    fn sync(&self, name: &str, cancel: &Cancel) -> Result<()> {
+        let mut initdb = self.command("initdb");
+        initdb.args(["--sync-only", "-D", name]);
+        run(initdb, "", &self.command_log(), cancel, Duration::ZERO)
     }
 
     fn start(&self, cancel: &Cancel) -> Result<()> {
@@ -248,16 +272,4 @@ impl Plan {
     fn command_log(&self) -> PathBuf {
         self.instance.join("command.log")
     }
-}
-
-fn configure(data: &Path) -> Result<()> {
-    let path = data.join("postgresql.conf");
-    OpenOptions::new()
-        .append(true)
-        .open(&path)
-        .and_then(|mut file| {
-            file.write_all(SETTINGS.as_bytes())?;
-            file.sync_all()
-        })
-        .map_err(|cause| trouble("write", &path, cause))
 }

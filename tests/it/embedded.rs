@@ -213,9 +213,10 @@ fn it_is_utf8_sorts_bytes_lives_in_utc_and_is_durable() {
     let said = world.sql(
         "SELECT current_user, current_database(), current_setting('server_encoding'), \
          'a' COLLATE \"default\" > 'B', upper('ä'), current_setting('timezone'), \
-         current_setting('fsync'), current_setting('listen_addresses')",
+         current_setting('fsync'), current_setting('wal_level'), \
+         current_setting('listen_addresses')",
     );
-    assert_eq!(said, "dwsload|dwsload|UTF8|t|Ä|UTC|on|\n");
+    assert_eq!(said, "dwsload|dwsload|UTF8|t|Ä|UTC|on|minimal|\n");
 }
 
 #[test]
