@@ -1,6 +1,7 @@
 //! Where in the input a server's error belongs.
 
 use crate::record::position::{Position, Positions};
+use crate::source::Source;
 use crate::wire::error::ServerMessage;
 
 /// The record that `said` is about.
@@ -12,8 +13,10 @@ pub(crate) fn place(
     said: &ServerMessage,
     table: Option<&str>,
     positions: &Positions,
+    source: Option<&Source>,
 ) -> Option<Position> {
-    positions.find(line(said.context.as_deref()?, table)?)
+    let line = line(said.context.as_deref()?, table)?;
+    positions.find(line, |offset, length| source?.reread(offset, length))
 }
 
 /// The line number in the COPY line of `context`.

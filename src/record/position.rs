@@ -7,11 +7,13 @@
 use std::collections::VecDeque;
 use std::fmt;
 
-use super::splitter::Ends;
+use super::splitter::{Ends, Lines};
 
-/// Record ends remembered, over all blocks. 4 bytes each; the server lags behind by its receive
+/// Records remembered, over all blocks; at most 4 bytes each. The server lags behind by its receive
 /// buffer only, a few MiB.
-const ENDS_KEPT: usize = 1 << 20;
+const RECORDS_KEPT: usize = 1 << 20;
+/// Blocks remembered, where they hold few records.
+const BLOCKS_KEPT: usize = 1 << 12;
 
 /// A place in a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,8 +22,8 @@ pub struct Position {
     pub record: u64,
     /// Line of the file on which the record begins, 1 for the first of the file.
     pub line: u64,
-    /// Byte offset of the record in the decompressed file.
-    pub offset: u64,
+    /// Byte offset of the record in the decompressed file; `None` where it cannot be looked up.
+    pub offset: Option<u64>,
 }
 
 impl fmt::Display for Position {
@@ -49,7 +51,40 @@ struct Mark {
     before: Counts,
     /// Offset of the block.
     offset: u64,
+    /// Its bytes.
+    length: usize,
     found: Ends,
+}
+
+impl Mark {
+    /// The record at the server's `line` in a block of plain lines.
+    fn plain_line(
+        &self,
+        line: u64,
+        lines: &Lines,
+        reread: impl FnOnce(u64, usize) -> Option<Vec<u8>>,
+    ) -> Position {
+        let first = self.before.server_lines + 1 + self.before.open_server_lines;
+        // Line ends of the block that come before the record.
+        let passed = line.saturating_sub(first).min(lines.count as u64);
+        let Some(nth) = usize::try_from(passed).ok().and_then(|n| n.checked_sub(1)) else {
+            return self.before.next();
+        };
+        let start = reread(self.offset, self.length).and_then(|block| {
+            let end = memchr::memchr_iter(lines.newline, &block).nth(nth)?;
+            Some(self.offset + end as u64 + 1)
+        });
+        Position {
+            record: self.before.records + 1 + passed,
+            line: self.before.lines + 1 + self.before.open_lines + passed,
+            offset: start,
+        }
+    }
+}
+
+/// Records that end in a block.
+fn records_in(found: &Ends) -> usize {
+    found.lines.map_or(found.ends.len(), |lines| lines.count)
 }
 
 /// Where the records sent so far came from.
@@ -96,16 +131,18 @@ impl Positions {
     pub fn push(&mut self, length: usize, found: Ends) -> Option<Ends> {
         let before = self.now;
         self.now.pass(self.end, &found);
-        self.kept += found.ends.len();
+        self.kept += records_in(&found);
         self.marks.push_back(Mark {
             before,
             offset: self.end,
+            length,
             found,
         });
         self.end += length as u64;
-        if self.kept > ENDS_KEPT && self.marks.len() > 1 {
+        let much = self.kept > RECORDS_KEPT || self.marks.len() > BLOCKS_KEPT;
+        if much && self.marks.len() > 1 {
             let old = self.marks.pop_front()?.found;
-            self.kept -= old.ends.len();
+            self.kept -= records_in(&old);
             return Some(old);
         }
         None
@@ -116,13 +153,21 @@ impl Positions {
         self.now.end_record(self.end, 0, 0);
     }
 
-    /// The record the server means by `line`; `None` when it is too long ago.
-    pub fn find(&self, line: u64) -> Option<Position> {
+    /// The record the server means by `line`; `None` when it is too long ago. `reread` gives bytes
+    /// of the input again, by offset and length, where blocks were counted only.
+    pub fn find(
+        &self,
+        line: u64,
+        reread: impl FnOnce(u64, usize) -> Option<Vec<u8>>,
+    ) -> Option<Position> {
         let mark = self
             .marks
             .iter()
             .rev()
             .find(|mark| mark.before.server_lines < line)?;
+        if let Some(lines) = &mark.found.lines {
+            return Some(mark.plain_line(line, lines, reread));
+        }
         let mut counts = mark.before;
         let mut hit = None;
         counts.walk(mark.offset, &mark.found, |start, server_lines| {
@@ -140,22 +185,23 @@ impl Counts {
         Position {
             record: self.records + 1,
             line: self.lines + 1,
-            offset: self.offset,
+            offset: Some(self.offset),
         }
     }
 
     /// Counts the records that end in a block at `offset`.
     fn pass(&mut self, offset: u64, found: &Ends) {
-        let plain = found.tall.is_empty() && self.open_lines == 0 && self.open_server_lines == 0;
-        match found.ends.last() {
-            Some(&last) if plain => {
-                let records = found.ends.len() as u64;
-                self.records += records;
-                self.lines += records;
-                self.server_lines += records;
-                self.offset = offset + u64::from(last);
+        match found.lines {
+            Some(Lines { count: 0, .. }) => {}
+            Some(lines) => {
+                // The first of them may have begun before, with lines of its own.
+                self.end_record(offset + lines.last as u64, 0, 0);
+                let more = lines.count as u64 - 1;
+                self.records += more;
+                self.lines += more;
+                self.server_lines += more;
             }
-            _ => self.walk(offset, found, |_, _| false),
+            None => self.walk(offset, found, |_, _| false),
         }
     }
 
@@ -196,11 +242,16 @@ impl Counts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
     use crate::record::dialect::{Dialect, Format};
     use crate::record::splitter::Splitter;
 
     fn positions(input: &str, block: usize) -> Positions {
-        let mut splitter = Splitter::new(&Dialect::new(Format::Csv));
+        positions_by(Splitter::new(&Dialect::new(Format::Csv)), input, block)
+    }
+
+    fn positions_by(mut splitter: Splitter, input: &str, block: usize) -> Positions {
         let mut positions = Positions::new(100, 1);
         for part in input.as_bytes().chunks(block) {
             let mut found = Ends::default();
@@ -223,8 +274,9 @@ mod tests {
                 (7, 4, 6, 110),
                 (8, 5, 9, 117),
             ] {
+                let offset = Some(offset);
                 assert_eq!(
-                    positions.find(server),
+                    positions.find(server, |_, _| None),
                     Some(Position {
                         record,
                         line,
@@ -233,7 +285,10 @@ mod tests {
                     "block {block}, line {server}"
                 );
             }
-            assert_eq!(positions.find(9).map(|place| place.record), Some(6));
+            assert_eq!(
+                positions.find(9, |_, _| None).map(|place| place.record),
+                Some(6)
+            );
             assert_eq!(positions.records(), 5);
         }
     }
@@ -242,21 +297,52 @@ mod tests {
     fn what_is_too_long_ago_is_not_guessed() {
         let mut positions = Positions::new(0, 0);
         for _ in 0..3 {
-            let ends = (1..=u32::try_from(ENDS_KEPT).unwrap()).collect();
+            let ends = (1..=u32::try_from(RECORDS_KEPT).unwrap()).collect();
             positions.push(
-                ENDS_KEPT,
+                RECORDS_KEPT,
                 Ends {
                     ends,
                     ..Ends::default()
                 },
             );
         }
-        assert_eq!(positions.find(5), None);
+        assert_eq!(positions.find(5, |_, _| None), None);
         assert_eq!(
             positions
-                .find(2 * ENDS_KEPT as u64 + 7)
+                .find(2 * RECORDS_KEPT as u64 + 7, |_, _| None)
                 .map(|place| place.record),
-            Some(2 * ENDS_KEPT as u64 + 7)
+            Some(2 * RECORDS_KEPT as u64 + 7)
         );
+    }
+
+    #[test]
+    fn blocks_of_no_record_are_forgotten_too() {
+        let mut positions = Positions::new(0, 0);
+        for _ in 0..2 * BLOCKS_KEPT {
+            positions.push(65_536, Ends::default());
+        }
+        assert_eq!(positions.marks.len(), BLOCKS_KEPT);
+    }
+
+    proptest! {
+        #[test]
+        fn counting_leads_to_the_same_places_as_listing(
+            input in "(a|b\n|\r\n|\"c\nd\"|,|\\\\){0,40}",
+            block in 1usize..12,
+            csv in any::<bool>(),
+        ) {
+            let dialect = Dialect::new(if csv { Format::Csv } else { Format::Text });
+            let splitter = Splitter::new(&dialect).without_markers();
+            let listed = positions_by(splitter.clone(), &input, block);
+            let counted = positions_by(splitter.counting(), &input, block);
+            prop_assert_eq!(listed.now, counted.now);
+            let reread = |offset: u64, length| {
+                let start = usize::try_from(offset).unwrap() - 100;
+                Some(input.as_bytes()[start..start + length].to_vec())
+            };
+            for line in 1..60 {
+                prop_assert_eq!(listed.find(line, |_, _| None), counted.find(line, reread), "line {}", line);
+            }
+        }
     }
 }

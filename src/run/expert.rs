@@ -199,7 +199,7 @@ impl Expert<'_> {
         let place = self
             .lane
             .as_ref()
-            .and_then(|lane| load::place(error.server()?, None, &lane.positions));
+            .and_then(|lane| load::place(error.server()?, None, &lane.positions, None));
         let message = match (place, &self.step.file) {
             (Some(mut at), Some(InputPattern::Path(path))) => {
                 // The server counts the header it was told of.

@@ -1,6 +1,8 @@
 //! From the patterns of a job file to the files that are there.
 
 use std::fmt;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -13,6 +15,21 @@ pub enum Source {
     Stdin,
     /// A file; it may turn out to be missing.
     File(PathBuf),
+}
+
+impl Source {
+    /// `length` bytes at `offset` of a plain file, read once more to explain an error. `None` where
+    /// that cannot be done.
+    pub fn reread(&self, offset: u64, length: usize) -> Option<Vec<u8>> {
+        let Self::File(path) = self else {
+            return None;
+        };
+        let mut bytes = vec![0; length];
+        File::open(path)
+            .and_then(|file| file.read_exact_at(&mut bytes, offset))
+            .ok()?;
+        Some(bytes)
+    }
 }
 
 impl fmt::Display for Source {

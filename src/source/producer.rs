@@ -127,12 +127,14 @@ impl Producer {
     pub(super) fn open(source: Source, reading: Reading, taken: Arc<AtomicU64>) -> Result<Self> {
         let input = open(&source, reading.compression, taken)?;
         let splitter = reading.dialect.as_ref().map(|dialect| {
-            let splitter = Splitter::new(dialect);
-            if reading.markers {
-                splitter
-            } else {
-                splitter.without_markers()
+            let mut splitter = Splitter::new(dialect);
+            if !reading.markers {
+                splitter = splitter.without_markers();
             }
+            if input.plain_file {
+                splitter = splitter.counting();
+            }
+            splitter
         });
         Ok(Self {
             source,
