@@ -2,5 +2,8 @@
 
 mod embedded;
 mod jobs;
+mod layering;
+mod licences;
+mod parity;
 mod readme;
 mod support;
