@@ -175,7 +175,7 @@ fn render_annotations(error: &Error, indent: &str, text: &mut String) {
 
 /// `text` with every line after the first indented, and control characters made visible, so that
 /// data from a file or a server cannot move the cursor.
-fn indented(text: &str, indent: &str) -> String {
+pub(crate) fn indented(text: &str, indent: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.trim_end().chars() {
         match c {

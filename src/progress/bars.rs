@@ -39,7 +39,7 @@ impl Bars {
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style.progress_chars("━╸─"));
         }
-        bar.set_prefix(short(name));
+        bar.set_prefix(short(&wording::one_line(name)));
         self.replace(Some(bar));
     }
 

@@ -4,6 +4,7 @@ use std::io::{Write, stderr, stdout};
 
 use super::event::{Event, Observer};
 use super::{table, wording};
+use crate::error::indented;
 
 /// Writes a line per step to stderr, and tables to stdout.
 #[derive(Debug)]
@@ -35,7 +36,7 @@ impl Observer for Plain {
 /// The line that `event` is worth, if any.
 pub(super) fn line(event: &Event<'_>, success: bool, verbose: bool) -> Option<String> {
     match event {
-        Event::Warning(text) => Some(format!("warning: {text}")),
+        Event::Warning(text) => Some(format!("warning: {}", indented(text, "  "))),
         Event::Preparing(text) if success => Some((*text).to_owned()),
         Event::Notice(said) if verbose || said.severity == "WARNING" => Some(wording::notice(said)),
         Event::Connected { job, server, place } if success && verbose => {
@@ -49,7 +50,8 @@ pub(super) fn line(event: &Event<'_>, success: bool, verbose: bool) -> Option<St
             outcome,
             elapsed,
         } if success => Some(format!(
-            "{number}/{total} {title}: {}",
+            "{number}/{total} {}: {}",
+            wording::one_line(title),
             wording::outcome(outcome, *elapsed)
         )),
         Event::JobDone {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::event::Outcome;
+use crate::error::indented;
 use crate::wire::error::ServerMessage;
 
 /// `36000` as `36,000`.
@@ -138,12 +139,26 @@ pub(super) fn done(job: &str, loaded: u64, unloaded: u64, elapsed: Duration) -> 
     format!("{job}: done{what} in {}", time(elapsed))
 }
 
+/// A name on one line: table and file names may hold line feeds and worse.
+pub(super) fn one_line(name: &str) -> String {
+    let mut out = String::with_capacity(name.len());
+    for c in name.chars() {
+        if c.is_control() {
+            out.extend(c.escape_default());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
 /// A notice of the server, with its detail and hint.
 pub(super) fn notice(said: &ServerMessage) -> String {
-    let mut text = format!("{}: {}", said.severity.to_lowercase(), said.message);
+    let message = indented(&said.message, "  ");
+    let mut text = format!("{}: {message}", said.severity.to_lowercase());
     for (label, more) in [("detail", &said.detail), ("hint", &said.hint)] {
         if let Some(more) = more {
-            text.push_str(&format!("\n  {label}: {more}"));
+            text.push_str(&format!("\n  {label}: {}", indented(more, "    ")));
         }
     }
     text
@@ -164,6 +179,18 @@ mod tests {
         assert_eq!(bytes(999_999), "1.0 MB");
         assert_eq!(time(Duration::from_millis(1234)), "1.2 s");
         assert_eq!(time(Duration::from_secs(3720)), "1 h 2 min");
+    }
+
+    #[test]
+    fn control_characters_of_names_and_notices_are_made_visible() {
+        assert_eq!(one_line("a\nb\u{1b}[2Jé"), "a\\nb\\u{1b}[2Jé");
+        let said = ServerMessage {
+            severity: "NOTICE".into(),
+            message: "two\nlines\u{7}".into(),
+            detail: Some("a\rb".into()),
+            ..ServerMessage::default()
+        };
+        assert_eq!(notice(&said), "notice: two\n  lines\\u{7}\n  detail: a\\rb");
     }
 
     #[test]
