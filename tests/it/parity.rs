@@ -32,7 +32,7 @@ use case::{Case, Expected};
 use peer::{Arena, Outcome};
 
 /// How many cases there are at least. It grows with the suite and never shrinks.
-const AT_LEAST: usize = 570;
+const AT_LEAST: usize = 597;
 
 macro_rules! areas {
     ($($area:ident: $test:ident,)*) => {
