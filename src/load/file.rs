@@ -170,8 +170,8 @@ impl Here<'_> {
         };
         let hint = self.hint(&error, lane);
         let mut error = Error::from(error).within(message);
-        if let Some(offset) = known.and_then(|(at, _)| at.offset) {
-            error = error.line("byte", offset.to_string());
+        if let Some((at, _)) = known {
+            error = error.line("byte", at.offset.to_string());
         }
         match hint {
             Some(hint) => error.hint(hint),

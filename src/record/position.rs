@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 
-use super::splitter::{Ends, Lines};
+use super::splitter::Ends;
 
 /// Records remembered, over all blocks; at most 4 bytes each. The server lags behind by its receive
 /// buffer only, a few MiB.
@@ -22,8 +22,8 @@ pub struct Position {
     pub record: u64,
     /// Line of the file on which the record begins, 1 for the first of the file.
     pub line: u64,
-    /// Byte offset of the record in the decompressed file; `None` where it cannot be looked up.
-    pub offset: Option<u64>,
+    /// Byte offset of the record in the decompressed file.
+    pub offset: u64,
 }
 
 impl fmt::Display for Position {
@@ -56,35 +56,10 @@ struct Mark {
     found: Ends,
 }
 
-impl Mark {
-    /// The record at the server's `line` in a block of plain lines.
-    fn plain_line(
-        &self,
-        line: u64,
-        lines: &Lines,
-        reread: impl FnOnce(u64, usize) -> Option<Vec<u8>>,
-    ) -> Position {
-        let first = self.before.server_lines + 1 + self.before.open_server_lines;
-        // Line ends of the block that come before the record.
-        let passed = line.saturating_sub(first).min(lines.count as u64);
-        let Some(nth) = usize::try_from(passed).ok().and_then(|n| n.checked_sub(1)) else {
-            return self.before.next();
-        };
-        let start = reread(self.offset, self.length).and_then(|block| {
-            let end = memchr::memchr_iter(lines.newline, &block).nth(nth)?;
-            Some(self.offset + end as u64 + 1)
-        });
-        Position {
-            record: self.before.records + 1 + passed,
-            line: self.before.lines + 1 + self.before.open_lines + passed,
-            offset: start,
-        }
-    }
-}
-
 /// Records that end in a block.
 fn records_in(found: &Ends) -> usize {
-    found.lines.map_or(found.ends.len(), |lines| lines.count)
+    let counted = found.counted.as_ref();
+    counted.map_or(found.ends.len(), |counted| counted.records)
 }
 
 /// Where the records sent so far came from.
@@ -154,7 +129,7 @@ impl Positions {
     }
 
     /// The record the server means by `line`; `None` when it is too long ago. `reread` gives bytes
-    /// of the input again, by offset and length, where blocks were counted only.
+    /// of the input once more, by offset and length, where a block was only counted.
     pub fn find(
         &self,
         line: u64,
@@ -165,12 +140,13 @@ impl Positions {
             .iter()
             .rev()
             .find(|mark| mark.before.server_lines < line)?;
-        if let Some(lines) = &mark.found.lines {
-            return Some(mark.plain_line(line, lines, reread));
-        }
+        let listed = match &mark.found.counted {
+            Some(counted) => &counted.list(&reread(mark.offset, mark.length)?)?,
+            None => &mark.found,
+        };
         let mut counts = mark.before;
         let mut hit = None;
-        counts.walk(mark.offset, &mark.found, |start, server_lines| {
+        counts.walk(mark.offset, listed, |start, server_lines| {
             if server_lines >= line {
                 hit = Some(start);
             }
@@ -185,24 +161,24 @@ impl Counts {
         Position {
             record: self.records + 1,
             line: self.lines + 1,
-            offset: Some(self.offset),
+            offset: self.offset,
         }
     }
 
     /// Counts the records that end in a block at `offset`.
     fn pass(&mut self, offset: u64, found: &Ends) {
-        match found.lines {
-            Some(Lines { count: 0, .. }) => {}
-            Some(lines) => {
-                // The first of them may have begun before, with lines of its own.
-                self.end_record(offset + lines.last as u64, 0, 0);
-                let more = lines.count as u64 - 1;
-                self.records += more;
-                self.lines += more;
-                self.server_lines += more;
-            }
-            None => self.walk(offset, found, |_, _| false),
+        let Some(counted) = &found.counted else {
+            return self.walk(offset, found, |_, _| false);
+        };
+        if counted.records > 0 {
+            let (records, lines) = (counted.records as u64, counted.lines as u64);
+            self.end_record(offset + counted.last as u64, lines, lines);
+            self.records += records - 1;
+            self.lines += records - 1;
+            self.server_lines += records - 1;
         }
+        self.open_lines += counted.open_lines as u64;
+        self.open_server_lines += counted.open_lines as u64;
     }
 
     /// Goes over the records that end in a block at `offset`. `stop` gets the place of each record
@@ -274,7 +250,6 @@ mod tests {
                 (7, 4, 6, 110),
                 (8, 5, 9, 117),
             ] {
-                let offset = Some(offset);
                 assert_eq!(
                     positions.find(server, |_, _| None),
                     Some(Position {

@@ -5,9 +5,10 @@
 //! after a backslash is. What the server counts as a line inside a csv record is counted the same
 //! way, so that the line number of its errors can be traced back to a record.
 
-use memchr::{memchr, memchr_iter, memchr2, memchr3, memrchr};
+use memchr::{memchr2, memchr3};
 
 use super::dialect::{Dialect, Format};
+use super::lines;
 
 /// The record ends found in one block, and what else is needed to place them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,8 +16,8 @@ pub struct Ends {
     /// Offsets just behind the line end of each record that ends in the block; none where they
     /// are only counted.
     pub ends: Vec<u32>,
-    /// A block of plain lines, counted and not listed.
-    pub lines: Option<Lines>,
+    /// The records of a block that was counted and not listed.
+    pub counted: Option<Counted>,
     /// Records that hold more than one line: `(index into ends, lines, server lines)`, the extra
     /// lines only. An index equal to `ends.len()` is the record still open at the block's end.
     pub tall: Vec<(u32, u32, u32)>,
@@ -24,15 +25,30 @@ pub struct Ends {
     pub marker: Option<Marker>,
 }
 
-/// A block in which nothing but line ends is of interest: each of them ends a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Lines {
-    /// How many there are.
-    pub count: usize,
-    /// Offset just behind the last one; 0 where there is none.
+/// The records of a block as numbers, and how to find them in its bytes after all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counted {
+    /// Records that end in the block.
+    pub records: usize,
+    /// Offset just behind the last of them; 0 where none ends.
     pub last: usize,
-    /// The byte that ends a line.
-    pub newline: u8,
+    /// Extra lines of these records, for people and for the server alike.
+    pub lines: usize,
+    /// Extra lines of the record still open at the block's end.
+    pub open_lines: usize,
+    /// The splitter as it was before the block.
+    before: Splitter,
+}
+
+impl Counted {
+    /// Lists the records of the same block. `None` when these are other bytes.
+    pub fn list(&self, block: &[u8]) -> Option<Ends> {
+        let mut found = Ends::default();
+        let mut splitter = self.before.clone();
+        splitter.counting = false;
+        splitter.push(block, &mut found);
+        (found.ends.len() == self.records).then_some(found)
+    }
 }
 
 /// A `\.` that ends the data for the server.
@@ -69,7 +85,7 @@ enum Tail {
 }
 
 /// Cuts a stream of blocks into records. Holds positions, never bytes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is a fact about the bytes seen, independent of the others"
@@ -115,9 +131,9 @@ impl Splitter {
         }
     }
 
-    /// The same, for input that can be read again: in blocks without quotes and backslashes records
-    /// are counted, which costs a third of listing where each of them ends. The place of one that
-    /// the server complains of is then looked up in the input.
+    /// The same, for input that can be read again: where it can be, records are counted, which
+    /// costs a fraction of listing where each of them ends. The place of one that the server
+    /// complains of is then found in bytes read once more.
     #[must_use]
     pub fn counting(mut self) -> Self {
         self.counting = true;
@@ -141,15 +157,14 @@ impl Splitter {
     /// Stops behind an end-of-data marker: bytes after it belong to no record.
     pub fn push(&mut self, block: &[u8], found: &mut Ends) {
         found.ends.clear();
-        found.lines = None;
         found.tall.clear();
         found.marker = None;
         if self.format == Format::Binary {
             self.open |= !block.is_empty();
             return;
         }
-        found.lines = self.plain_lines(block);
-        if found.lines.is_some() {
+        found.counted = self.count(block);
+        if found.counted.is_some() {
             return;
         }
         let mut at = 0;
@@ -163,28 +178,37 @@ impl Splitter {
         }
     }
 
-    /// Counts the lines of `block`, if line ends are all there is to find in it.
-    fn plain_lines(&mut self, block: &[u8]) -> Option<Lines> {
-        let between = !self.in_quote && !self.after_escape && self.tail == Tail::None;
+    /// Counts the records of `block`, if it may be and can be.
+    fn count(&mut self, block: &[u8]) -> Option<Counted> {
         let known = !matches!(self.line_end, LineEnd::Unknown | LineEnd::AfterCr);
-        if !(self.counting && between && known) {
-            return None;
-        }
-        let odd = match self.format {
-            Format::Csv if self.markers => memchr2(self.quote, b'\\', block),
-            Format::Csv => memchr(self.quote, block),
-            Format::Text | Format::Binary => memchr(b'\\', block),
-        };
-        if odd.is_some() {
+        if !self.counting || !known || self.after_escape || self.tail != Tail::None {
             return None;
         }
         let newline = self.newline();
-        let last = memrchr(newline, block).map_or(0, |at| at + 1);
-        self.open = last < block.len() || (self.open && last == 0);
-        Some(Lines {
-            count: memchr_iter(newline, block).count(),
-            last,
-            newline,
+        let count = match self.format {
+            Format::Csv => lines::csv(
+                block,
+                lines::Csv {
+                    newline,
+                    quote: self.quote,
+                    // Between CRLF lines, the server counts other line ends than people do.
+                    simple_quotes: self.escape.is_none() && self.line_end != LineEnd::CrLf,
+                    markers: self.markers,
+                    in_quote: self.in_quote,
+                    open: self.open,
+                },
+            ),
+            Format::Text | Format::Binary => lines::text(block, newline),
+        }?;
+        let before = self.clone();
+        self.in_quote = count.in_quote;
+        self.open = count.last < block.len() || (self.open && count.last == 0);
+        Some(Counted {
+            records: count.records,
+            last: count.last,
+            lines: count.inner,
+            open_lines: count.open,
+            before,
         })
     }
 
