@@ -232,6 +232,8 @@ impl Run<'_> {
 
     /// Commits the steps up to number `upto`, then lets their files appear.
     async fn commit(&mut self, upto: usize) -> Result<()> {
+        // A connection that has fallen already takes no COMMIT: that is no doubt.
+        self.session.listen().await?;
         self.stop.set_committing(true);
         let outcome = self.session.run("COMMIT").await;
         self.stop.set_committing(false);

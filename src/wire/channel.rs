@@ -144,17 +144,28 @@ impl Channel {
         )))
     }
 
-    /// Completes a frame that a dropped future left half written, with blanks.
+    /// Completes a frame that a dropped future left half written, with blanks. May itself be
+    /// dropped and called again.
     pub(super) async fn complete_frame(&mut self) -> Result<(), WireError> {
-        const BLANKS: [u8; 4096] = [b' '; 4096];
-        while self.frame_left > 0 {
-            let left = self.frame_left;
-            let part = left.min(BLANKS.len());
-            // `write_frame` counts from the start of what it is given.
-            self.write_frame(&[], &BLANKS[..part]).await?;
-            self.frame_left = left - part;
+        match poll_fn(|cx| self.poll_complete(cx)).await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.last_words(error).await),
         }
-        Ok(())
+    }
+
+    fn poll_complete(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        const BLANKS: [u8; 4096] = [b' '; 4096];
+        self.poll_listen(cx)?;
+        while self.frame_left > 0 {
+            let part = self.frame_left.min(BLANKS.len());
+            let socket = Pin::new(&mut self.socket);
+            let written = ready!(socket.poll_write(cx, &BLANKS[..part]))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.frame_left -= written;
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn poll_write(
@@ -193,17 +204,44 @@ impl Channel {
                 self.take_refusal()?;
             }
             self.skip_asides()?;
-            // An unread answer is left in the inbox; only a refusal matters to a writer.
-            if self.inbox.len() >= READ_SIZE {
+            // An unread answer is left in the inbox; only a refusal matters to a writer. The rest
+            // of a long notice is taken in: the server reads nothing until it has sent it.
+            if self.inbox.len() >= READ_SIZE && !self.is_amid_aside()? {
                 return Ok(());
             }
             self.inbox.reserve(READ_SIZE);
             match poll_read_buf(Pin::new(&mut self.socket), cx, &mut self.inbox) {
                 Poll::Pending => return Ok(()),
-                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Poll::Ready(Ok(0)) => return Err(hung_up()),
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(error)) => return Err(error),
             }
+        }
+    }
+
+    /// Whether the inbox begins with a part of an error or of what is taken aside.
+    fn is_amid_aside(&self) -> io::Result<bool> {
+        let is_aside = matches!(self.inbox.first(), Some(b'E' | b'N' | b'S' | b'A'));
+        Ok(is_aside && !self.complete()?)
+    }
+
+    /// Takes in what the server has said since the last statement, without waiting.
+    ///
+    /// # Errors
+    /// The connection has ended; nothing was sent.
+    pub(super) async fn listen(&mut self) -> Result<(), WireError> {
+        // The reactor looks at the socket first.
+        tokio::task::yield_now().await;
+        if let Err(error) = poll_fn(|cx| Poll::Ready(self.poll_listen(cx))).await {
+            return Err(self.lost(error));
+        }
+        // An error that answers no statement is the last thing a server says.
+        match self.refusal.take() {
+            Some(said) => {
+                self.dead = Some(io::ErrorKind::ConnectionAborted);
+                Err(WireError::Refused(said))
+            }
+            None => Ok(()),
         }
     }
 
@@ -239,13 +277,9 @@ impl Channel {
             match self.take_message() {
                 Ok(Some(message)) => return Ok(message),
                 Ok(None) => {}
-                Err(error) => return Err(WireError::Protocol(error.to_string())),
+                Err(error) => return Err(self.garbled(&error)),
             }
-            match self.read_more().await {
-                Ok(true) => {}
-                Ok(false) => return Err(self.lost(io::ErrorKind::UnexpectedEof.into())),
-                Err(error) => return Err(self.lost(error)),
-            }
+            self.wait_for_more().await?;
         }
     }
 
@@ -254,10 +288,22 @@ impl Channel {
         // A FATAL error comes before the end: it is the better reason.
         match self.refusal.take() {
             Some(said) => WireError::Refused(said),
-            None if error.kind() == io::ErrorKind::UnexpectedEof => WireError::Lost(
-                io::Error::new(error.kind(), "the server closed the connection"),
-            ),
             None => WireError::Lost(error),
+        }
+    }
+
+    /// What came is no message: nobody knows where the next one begins.
+    fn garbled(&mut self, error: &io::Error) -> WireError {
+        self.dead = Some(io::ErrorKind::InvalidData);
+        WireError::Protocol(error.to_string())
+    }
+
+    /// Reads once.
+    async fn wait_for_more(&mut self) -> Result<(), WireError> {
+        match self.read_more().await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(self.lost(hung_up())),
+            Err(error) => Err(self.lost(error)),
         }
     }
 
@@ -277,21 +323,25 @@ impl Channel {
         limit: usize,
     ) -> Result<bool, WireError> {
         loop {
-            let more_data = self
-                .drain_copy_data(block, limit)
-                .map_err(|error| WireError::Protocol(error.to_string()))?;
-            if !more_data {
-                return Ok(false);
+            match self.drain_copy_data(block, limit) {
+                Ok(true) => {}
+                Ok(false) => return Ok(false),
+                Err(error) => return Err(self.garbled(&error)),
             }
             if block.len() >= limit {
                 return Ok(true);
             }
-            match self.read_more().await {
-                Ok(true) => {}
-                Ok(false) => return Err(self.lost(io::ErrorKind::UnexpectedEof.into())),
-                Err(error) => return Err(self.lost(error)),
-            }
+            self.wait_for_more().await?;
         }
+    }
+
+    /// Drops what is left of the COPY data that the server sends, up to the next other message.
+    pub(super) async fn skip_copy_data(&mut self) -> Result<(), WireError> {
+        let mut block = Vec::new();
+        while self.read_copy_data(&mut block, READ_SIZE).await? {
+            block.clear();
+        }
+        Ok(())
     }
 
     /// Moves CopyData payloads out of the inbox. `false` when a complete header of another message
@@ -392,6 +442,14 @@ impl Channel {
         }
         Ok(self.inbox.len() > length)
     }
+}
+
+/// The error of a read at the end of the stream.
+fn hung_up() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::UnexpectedEof,
+        "the server closed the connection",
+    )
 }
 
 /// The length field of the frame at the start of `inbox`, which holds at least 5 bytes: the body

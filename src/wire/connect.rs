@@ -268,6 +268,14 @@ fn login_failed(cause: &tokio_postgres::Error, no_password: bool) -> Error {
         )
         .hint("set PGPASSWORD, add a line to ~/.pgpass, or use a service file");
     }
+    if text.contains("received fatal alert") {
+        // In TLS 1.3 the server looks at our certificate after the handshake.
+        return Error::new(
+            ErrorKind::Login,
+            format!("the server refuses our side of TLS: {text}"),
+        )
+        .hint("check sslcert and sslkey: the server must trust who signed the certificate");
+    }
     let kind = if cause.is_closed() || text.contains("connection") {
         ErrorKind::Connect
     } else {

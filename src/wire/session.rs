@@ -142,8 +142,10 @@ impl Session {
         let mut exchange = self.query(sql).await?;
         let mut rows = Vec::new();
         while let Some(reply) = exchange.next().await? {
-            if let Reply::Row(row) = reply {
-                rows.push(row);
+            match reply {
+                Reply::Row(row) => rows.push(row),
+                Reply::CopyIn => exchange.fail_data("this query is run without data").await?,
+                Reply::Columns(_) | Reply::Done(_) | Reply::CopyOut => {}
             }
         }
         Ok(rows)
@@ -209,6 +211,19 @@ impl Session {
     /// Something that can cancel this session's statement from elsewhere.
     pub fn canceller(&self) -> Canceller {
         self.canceller.clone()
+    }
+
+    /// Looks whether the connection has ended while nothing was under way. It does not wait: one
+    /// that falls later is still thought to be good.
+    ///
+    /// # Errors
+    /// The server's last word (it is shutting down, say), or a lost connection. Nothing was sent.
+    ///
+    /// # Cancel safety
+    /// May be dropped at any time.
+    pub async fn listen(&mut self) -> Result<(), WireError> {
+        self.settle().await?;
+        self.channel.listen().await
     }
 
     /// Says goodbye. The server rolls back what is not committed.
@@ -288,6 +303,9 @@ impl Exchange<'_> {
         loop {
             if self.session.channel.phase == Phase::Ready {
                 return Ok(None);
+            }
+            if self.session.channel.phase == Phase::CopyOut {
+                self.session.channel.skip_copy_data().await?;
             }
             let message = self.session.channel.next_message().await?;
             if let Some(reply) = self.understand(message)? {

@@ -7,3 +7,5 @@ mod licences;
 mod parity;
 mod readme;
 mod support;
+mod tls;
+mod wire;

@@ -2,7 +2,10 @@
 
 #![allow(dead_code, reason = "a part of it may wait for its test")]
 
+pub(crate) mod proxy;
+pub(crate) mod running;
 pub(crate) mod server;
+pub(crate) mod session;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -40,7 +43,6 @@ impl Ran {
     ///
     /// # Panics
     /// It failed.
-    #[must_use]
     pub(crate) fn ok(self) -> Self {
         assert_eq!(self.code, Some(0), "{}", self.stderr);
         self

@@ -275,6 +275,11 @@ impl Server {
             .to_owned()
     }
 
+    /// Whether it takes a statement in `database` now.
+    pub(crate) fn answers(&self, database: &str) -> bool {
+        self.psql_output(database, "SELECT 1").status.success()
+    }
+
     fn psql_output(&self, database: &str, sql: &str) -> Output {
         Command::new(&self.psql)
             .env_clear()
