@@ -78,6 +78,8 @@ pub async fn run(
         outputs: Vec::new(),
         totals: Totals::default(),
         committed: 0,
+        open: false,
+        ended_by_sql: false,
     };
     let outcome = run.all().await;
     let outcome = match outcome {
@@ -97,6 +99,10 @@ struct Run<'a> {
     totals: Totals,
     /// Steps that are committed.
     committed: usize,
+    /// We have begun a transaction and not tried to commit it.
+    open: bool,
+    /// A step's own SQL has ended that transaction.
+    ended_by_sql: bool,
 }
 
 impl Run<'_> {
@@ -154,6 +160,7 @@ impl Run<'_> {
 
     async fn begin(&mut self) -> Result<()> {
         self.session.run("BEGIN").await?;
+        self.open = true;
         Ok(())
     }
 
@@ -197,9 +204,11 @@ impl Run<'_> {
             self.begin().await?;
         }
         let outcome = self.act(&step.action).await?;
-        if self.job.transaction != Transaction::None
-            && self.session.status() != Status::InTransaction
-        {
+        // `COMMIT; BEGIN` has left another transaction in its place.
+        let committed =
+            matches!(&outcome, Outcome::Sql(tags) if tags.iter().any(|tag| tag == "COMMIT"));
+        if self.open && (committed || self.session.status() != Status::InTransaction) {
+            self.ended_by_sql = true;
             return Err(Error::new(
                 ErrorKind::Server,
                 "the step's own SQL ended the transaction around it",
@@ -234,6 +243,7 @@ impl Run<'_> {
     async fn commit(&mut self, upto: usize) -> Result<()> {
         // A connection that has fallen already takes no COMMIT: that is no doubt.
         self.session.listen().await?;
+        self.open = false;
         self.stop.set_committing(true);
         let outcome = self.session.run("COMMIT").await;
         self.stop.set_committing(false);
@@ -275,6 +285,7 @@ impl Run<'_> {
             }
             _ => error,
         };
+        self.ended_by_sql |= self.open && self.session.status() == Status::Idle;
         // The connection may be gone; then the server has rolled back by itself.
         let _ = tokio::time::timeout(Duration::from_secs(1), self.session.run("ROLLBACK")).await;
         if error.kind() == ErrorKind::Unknown {
@@ -286,6 +297,10 @@ impl Run<'_> {
 
     fn state(&self) -> String {
         let steps = self.job.steps.len();
+        if self.ended_by_sql {
+            return "what the job's own SQL committed is in the database; the rest is rolled back"
+                .into();
+        }
         match (self.job.transaction, self.committed) {
             (_, done) if done >= steps => "everything is committed".into(),
             (Transaction::Job, _) | (Transaction::Step, 0) => {

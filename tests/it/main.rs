@@ -8,4 +8,5 @@ mod parity;
 mod readme;
 mod support;
 mod tls;
+mod transactions;
 mod wire;
