@@ -1,6 +1,8 @@
 //! TLS, logins and the many places where connection settings come from, on a server that listens
 //! on TCP.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
 mod jobs;
 mod logins;
 mod servers;

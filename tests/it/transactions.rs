@@ -1,5 +1,7 @@
 //! What is in the database and in the output folder after a job, whole or failed.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
 use std::path::Path;
 
 use crate::support::running::{Running, backend, gone};
@@ -138,6 +140,7 @@ fn a_constraint_that_fails_at_the_commit_commits_and_publishes_nothing() {
 
 #[test]
 fn sql_that_ends_the_transaction_is_refused() {
+    let database = tables();
     for transaction in ["job", "step"] {
         for statement in [
             "INSERT INTO b VALUES (1); COMMIT",
@@ -145,7 +148,6 @@ fn sql_that_ends_the_transaction_is_refused() {
             "ROLLBACK",
             "END",
         ] {
-            let database = tables();
             let place = Workplace::new();
             let extra = format!("transaction: {transaction}");
             let ran = place.run(&job_with(&database, &extra, &[sql(statement)]));
@@ -161,9 +163,9 @@ fn sql_that_ends_the_transaction_is_refused() {
 
 #[test]
 fn a_job_that_committed_by_its_own_sql_does_not_claim_to_be_rolled_back() {
+    let database = tables();
     let place = Workplace::new();
     for last in ["COMMIT", "COMMIT; BEGIN", "COMMIT; SELECT 1 / 0"] {
-        let database = tables();
         let steps = [sql("INSERT INTO a VALUES (1)"), sql(last)];
         let ran = place.run(&job_with(&database, "transaction: job", &steps));
         assert_says(
@@ -177,6 +179,7 @@ fn a_job_that_committed_by_its_own_sql_does_not_claim_to_be_rolled_back() {
             ran.stderr
         );
         assert_eq!(counts(&database), "1|0", "{last}");
+        database.psql("TRUNCATE a");
     }
 }
 

@@ -132,7 +132,6 @@ fn a_refusal_is_seen_while_there_is_nothing_to_send() {
         copy.send(b"bad\n").await.unwrap();
         // The server reads rows as they come: it has seen the bad one, though the data is not over.
         assert_eq!(code(&copy.refused().await), "22P02");
-        drop(copy);
         assert_eq!(session.status(), Status::Idle);
     });
 }
@@ -178,7 +177,8 @@ fn jobs_work_when_bytes_come_singly() {
     let database = tables();
     let proxy = Proxy::new(&database, Manner::Trickle);
     let place = Workplace::new();
-    let numbers: String = (0..5_000).map(|n| format!("{n}\n")).collect();
+    let numbers: Vec<String> = (0..5_000).map(|n| format!("{n}\n")).collect();
+    let numbers = numbers.concat();
     place.file("in.txt", &numbers);
     let load = |file: &str| {
         step(

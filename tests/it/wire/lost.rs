@@ -13,8 +13,8 @@ use crate::support::{Ran, Workplace, job, quoted, step};
 /// Loads 5000 rows and then commits, by a connection that ends in `manner`.
 fn load_and_lose(database: &Database, manner: Manner) -> Ran {
     let place = Workplace::new();
-    let lines: String = (1..=5_000).map(|n| format!("{n}\n")).collect();
-    place.file("n.txt", lines);
+    let lines: Vec<String> = (1..=5_000).map(|n| format!("{n}\n")).collect();
+    place.file("n.txt", lines.concat());
     let load = step(
         "copy_from",
         &[("file", quoted("n.txt")), ("table", "t".into())],
@@ -137,7 +137,12 @@ fn a_cancelled_statement_is_shown() {
 #[test]
 fn a_server_that_dies_rolls_a_load_back() {
     // Not the shared one: a killed backend takes every other with it.
-    let server = Arc::new(Server::start(&Options::default()));
+    let options = Options {
+        // The table must outlive the crash.
+        config: vec!["synchronous_commit = on".into()],
+        ..Options::default()
+    };
+    let server = Arc::new(Server::start(&options));
     let database = server.database();
     database.psql("CREATE TABLE t (n int)");
     let place = Workplace::new();
