@@ -37,6 +37,8 @@ pub struct Job {
     pub timeout: Option<Duration>,
     /// What to do, in order; at least one.
     pub steps: Vec<Step>,
+    /// Steps in the job file, chosen or not.
+    pub step_count: usize,
     /// Things worth a warning before the run, such as a password written in the file.
     pub warnings: Vec<String>,
 }

@@ -157,6 +157,7 @@ fn resolve(file: &Path, reader: &mut Reader<'_>) -> Option<Job> {
         session: session?,
         transaction: transaction?,
         timeout: timeout?,
+        step_count: steps.as_ref().map_or(0, Vec::len),
         steps: steps?,
         warnings: Vec::new(),
     })

@@ -27,6 +27,10 @@ pub(super) struct Count {
 
 /// How csv is counted.
 #[derive(Debug, Clone, Copy)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact about the data, independent of the others"
+)]
 pub(super) struct Csv {
     pub(super) newline: u8,
     pub(super) quote: u8,
@@ -99,7 +103,7 @@ impl Count {
         let after_last = if ends == 0 {
             u64::MAX
         } else {
-            let last = 63 - ends.leading_zeros();
+            let last = ends.ilog2();
             self.records += ends.count_ones() as usize;
             self.last = base + last as usize + 1;
             self.inner += self.open;

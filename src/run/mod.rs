@@ -115,7 +115,7 @@ impl Run<'_> {
             if let Some(reason) = self.stop.reason() {
                 return Err(reason.error());
             }
-            self.step(step).await?;
+            self.step(step, index + 1).await?;
             if self.job.transaction == Transaction::None {
                 self.publish(index + 1)?;
             }
@@ -164,8 +164,9 @@ impl Run<'_> {
         Ok(())
     }
 
-    async fn step(&mut self, step: &Step) -> Result<()> {
-        let total = self.job.steps.len();
+    /// Runs one step, which is the `nth` of this run; 1 is the first.
+    async fn step(&mut self, step: &Step, nth: usize) -> Result<()> {
+        let total = self.job.step_count;
         let title = step.title();
         self.observer.observe(Event::StepStarted {
             number: step.number,
@@ -173,7 +174,7 @@ impl Run<'_> {
             title: &title,
         });
         let started = Instant::now();
-        let outcome = self.transact(step).await.map_err(|error| {
+        let outcome = self.transact(step, nth).await.map_err(|error| {
             error.within(format!(
                 "step {} ({title}) failed, {}:{}",
                 step.number,
@@ -198,7 +199,7 @@ impl Run<'_> {
     }
 
     /// The step, in a transaction of its own where the job asks for that.
-    async fn transact(&mut self, step: &Step) -> Result<Outcome> {
+    async fn transact(&mut self, step: &Step, nth: usize) -> Result<Outcome> {
         let by_step = self.job.transaction == Transaction::Step;
         if by_step {
             self.begin().await?;
@@ -216,7 +217,7 @@ impl Run<'_> {
             .hint("leave COMMIT, ROLLBACK and END out, or use `transaction: none`"));
         }
         if by_step {
-            self.commit(step.number).await?;
+            self.commit(nth).await?;
         }
         Ok(outcome)
     }
@@ -239,7 +240,7 @@ impl Run<'_> {
         outcome
     }
 
-    /// Commits the steps up to number `upto`, then lets their files appear.
+    /// Commits the first `upto` steps of this run, then lets their files appear.
     async fn commit(&mut self, upto: usize) -> Result<()> {
         // A connection that has fallen already takes no COMMIT: that is no doubt.
         self.session.listen().await?;
@@ -296,27 +297,28 @@ impl Run<'_> {
     }
 
     fn state(&self) -> String {
-        let steps = self.job.steps.len();
+        let done = &self.job.steps[..self.committed];
+        let numbers: Vec<String> = done.iter().map(|step| step.number.to_string()).collect();
         if self.ended_by_sql {
             return "what the job's own SQL committed is in the database; the rest is rolled back"
                 .into();
         }
-        match (self.job.transaction, self.committed) {
-            (_, done) if done >= steps => "everything is committed".into(),
-            (Transaction::Job, _) | (Transaction::Step, 0) => {
+        let steps = match numbers.as_slice() {
+            [one] => format!("step {one} is committed"),
+            several => format!("steps {} are committed", several.join(", ")),
+        };
+        match self.job.transaction {
+            _ if done.len() == self.job.steps.len() => "everything is committed".into(),
+            Transaction::Job => "rolled back; nothing of this run is in the database".into(),
+            Transaction::Step if done.is_empty() => {
                 "rolled back; nothing of this run is in the database".into()
             }
-            (Transaction::Step, 1) => {
-                "step 1 is committed; what came after it is rolled back".into()
-            }
-            (Transaction::Step, done) => {
-                format!("steps 1 to {done} are committed; what came after them is rolled back")
-            }
-            (Transaction::None, 0) => {
+            Transaction::Step => format!("{steps}; what came after is rolled back"),
+            Transaction::None if done.is_empty() => {
                 "each statement that succeeded is committed (`transaction: none`)".into()
             }
-            (Transaction::None, done) => format!(
-                "steps 1 to {done} and each later statement that succeeded are committed (`transaction: none`)"
+            Transaction::None => format!(
+                "{steps}, and so is each later statement that succeeded (`transaction: none`)"
             ),
         }
     }

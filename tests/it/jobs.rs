@@ -1,5 +1,10 @@
 //! Every job in jobs/ runs as it is, twice, on an embedded server.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "these are tests; the lint spares test functions only"
+)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;

@@ -1,5 +1,10 @@
 //! The README shows what is true: its job and its commands are run, its output is compared.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "these are tests; the lint spares test functions only"
+)]
+
 use std::fs;
 use std::path::Path;
 use std::process::Command;

@@ -76,12 +76,12 @@ fn a_failure_in_the_second_step_leaves_what_the_transaction_promises() {
         ),
         (
             "step",
-            "step 1 is committed; what came after it is rolled back",
+            "step 1 is committed; what came after is rolled back",
             "2|0",
         ),
         (
             "none",
-            "steps 1 to 1 and each later statement that succeeded are committed",
+            "step 1 is committed, and so is each later statement that succeeded",
             "2|1",
         ),
     ] {
