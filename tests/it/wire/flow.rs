@@ -26,15 +26,17 @@ fn noisy(size: u32) -> Database {
     database
 }
 
-/// Loads rows of `width` digits into `noisy`, in one block that is far larger than the socket's
-/// buffers.
+/// Loads rows of `width` digits into `noisy`, far more bytes than the socket's buffers hold.
 async fn shout(session: &mut Session, rows: usize, width: usize) -> u64 {
     let zeros = "0".repeat(width);
     let lines: Vec<String> = (1..=rows).map(|n| format!("{zeros}{n}\n")).collect();
     let block = lines.concat();
     assert!(block.len() > 4_000_000);
     let mut copy = session.copy_in("COPY noisy FROM STDIN").await.unwrap();
-    copy.send(block.as_bytes()).await.unwrap();
+    // In parts: the server takes a message whole before it looks into it.
+    for part in block.as_bytes().chunks(64 * 1024) {
+        copy.send(part).await.unwrap();
+    }
     copy.end_data().await.unwrap();
     copy.finish().await.unwrap()
 }
