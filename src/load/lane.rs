@@ -2,15 +2,13 @@
 
 use crate::error::Error;
 use crate::progress::{Event, Observer};
+use crate::record::binary;
 use crate::record::dialect::Format;
 use crate::record::position::Positions;
 use crate::run::{Reason, Stop};
 use crate::source::{Begin, Block, End, EndMarker, Fed, Feed};
 use crate::wire::error::WireError;
 use crate::wire::session::Exchange;
-
-/// The end of a binary file: a field count of -1 (PostgreSQL manual, COPY, "File Trailer").
-const BINARY_TRAILER: [u8; 2] = [0xFF, 0xFF];
 
 /// Why a COPY did not get to its end.
 #[derive(Debug)]
@@ -42,7 +40,6 @@ pub(crate) struct Lane {
     pub(crate) bytes: u64,
     /// How the input ended, once it has.
     pub(crate) end: End,
-    last: [u8; 2],
 }
 
 impl Lane {
@@ -52,7 +49,6 @@ impl Lane {
             positions: Positions::new(begin.offset, begin.lines),
             bytes: 0,
             end: End::default(),
-            last: [0; 2],
         }
     }
 
@@ -68,11 +64,17 @@ impl Lane {
         stop: &mut Stop,
     ) -> Result<(), Stopped> {
         let outcome = match self.pump(exchange, feed, observer, stop).await {
-            Ok(()) => self.check_end(format),
+            Ok(()) => self.check_end(),
             stopped => stopped,
         };
         match outcome {
-            Ok(()) => Ok(exchange.end_data().await?),
+            Ok(()) => {
+                // An empty file is a binary file of no records; a server misses its signature.
+                if format == Format::Binary && self.bytes == 0 {
+                    exchange.send(binary::EMPTY).await?;
+                }
+                Ok(exchange.end_data().await?)
+            }
             Err(Stopped::Wire(error)) => Err(Stopped::Wire(error)),
             Err(stopped) => {
                 exchange.fail_data(stopped.reason()).await?;
@@ -128,9 +130,6 @@ impl Lane {
         let old = self
             .positions
             .push(block.bytes().len(), std::mem::take(&mut block.found));
-        if let Some(tail) = block.bytes().last_chunk() {
-            self.last = *tail;
-        }
         exchange.send(block.bytes()).await?;
         self.bytes += block.bytes().len() as u64;
         block.found = old.unwrap_or_default();
@@ -138,8 +137,8 @@ impl Lane {
         Ok(())
     }
 
-    fn check_end(&self, format: Format) -> Result<(), Stopped> {
-        if format == Format::Binary && self.bytes > 0 && self.last != BINARY_TRAILER {
+    fn check_end(&self) -> Result<(), Stopped> {
+        if self.end.cut_short && self.bytes > 0 {
             return Err(Stopped::NoTrailer);
         }
         match self.end.marker {

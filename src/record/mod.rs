@@ -1,8 +1,10 @@
 //! Records as bytes: no I/O, no tasks.
 //!
-//! [`dialect`] says how a format is cut, [`splitter`] cuts (`lines` counts where that is enough), [`position`] remembers where each
-//! record came from, [`header`] reads the names in a first record.
+//! [`dialect`] says how a format is cut, [`splitter`] and [`binary`] cut (`lines` counts where that
+//! is enough), [`position`] remembers where each record came from, [`header`] reads the names in a
+//! first record.
 
+pub mod binary;
 pub mod dialect;
 pub mod header;
 mod lines;

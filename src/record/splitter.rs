@@ -7,6 +7,7 @@
 
 use memchr::{memchr2, memchr3};
 
+use super::binary::Tuples;
 use super::dialect::{Dialect, Format};
 use super::lines;
 
@@ -107,10 +108,12 @@ pub struct Splitter {
     markers: bool,
     /// Whether blocks of plain lines are counted only.
     counting: bool,
+    /// Binary data has its own rules.
+    tuples: Option<Tuples>,
 }
 
 impl Splitter {
-    /// A splitter at the start of a file. Binary data is not cut: no record ever ends.
+    /// A splitter at the start of a file.
     ///
     /// A quote or escape of more than one byte is the server's to refuse; here it counts as the
     /// default.
@@ -128,6 +131,7 @@ impl Splitter {
             open: false,
             markers: true,
             counting: false,
+            tuples: (dialect.format == Format::Binary).then(Tuples::new),
         }
     }
 
@@ -152,6 +156,12 @@ impl Splitter {
         self.in_quote
     }
 
+    /// Whether the data may end here. Binary data ends with a trailer; what ends before is cut
+    /// short.
+    pub fn whole(&self) -> bool {
+        self.tuples.as_ref().is_none_or(Tuples::whole)
+    }
+
     /// Takes the next `block`; appends what ends in it to `found`, which is cleared first.
     ///
     /// Stops behind an end-of-data marker: bytes after it belong to no record.
@@ -159,8 +169,9 @@ impl Splitter {
         found.ends.clear();
         found.tall.clear();
         found.marker = None;
-        if self.format == Format::Binary {
-            self.open |= !block.is_empty();
+        found.counted = None;
+        if let Some(tuples) = &mut self.tuples {
+            tuples.push(block, found);
             return;
         }
         found.counted = self.count(block);

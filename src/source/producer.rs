@@ -87,6 +87,8 @@ pub struct End {
     pub open_record: bool,
     /// The input ended inside quotes.
     pub in_quote: bool,
+    /// Binary data that ended before its trailer.
+    pub cut_short: bool,
     /// An end-of-data marker came first.
     pub marker: Option<EndMarker>,
 }
@@ -192,6 +194,9 @@ impl Producer {
                 io::ErrorKind::UnexpectedEof => error
                     .because("the compressed data ends in the middle")
                     .hint("the file was cut short, or is still being written"),
+                _ if self.input.packed => error
+                    .because(cause)
+                    .hint("the compressed data is damaged, or something else follows it"),
                 _ => error.because(cause),
             }
         })
@@ -299,10 +304,12 @@ impl Producer {
 
     fn end(&mut self) -> End {
         let in_quote = self.splitter.as_ref().is_some_and(Splitter::in_quote);
+        let cut_short = self.splitter.as_ref().is_some_and(|it| !it.whole());
         let open_record = self.splitter.as_mut().is_some_and(Splitter::finish);
         End {
             open_record,
             in_quote,
+            cut_short,
             marker: None,
         }
     }
