@@ -1,7 +1,8 @@
 //! From the patterns of a job file to the files that are there.
 
 use std::fmt;
-use std::fs::File;
+use std::fs::{self, File};
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -51,7 +52,9 @@ pub fn expand(patterns: &[InputPattern]) -> Result<(Vec<Source>, Vec<PathBuf>)> 
     for pattern in patterns {
         match pattern {
             InputPattern::Stdin => found.push(Source::Stdin),
-            InputPattern::Path(path) if path.exists() => found.push(Source::File(path.clone())),
+            InputPattern::Path(path) if may_be_there(path) => {
+                found.push(Source::File(path.clone()));
+            }
             InputPattern::Path(path) => {
                 let matches = matches(path)?;
                 if matches.is_empty() {
@@ -64,12 +67,28 @@ pub fn expand(patterns: &[InputPattern]) -> Result<(Vec<Source>, Vec<PathBuf>)> 
     Ok((found, missing))
 }
 
+/// Whether `path` is a name to open: it is there, or only opening it tells why it is not (a folder
+/// that may not be searched, a link that leads nowhere).
+fn may_be_there(path: &Path) -> bool {
+    match fs::symlink_metadata(path) {
+        Ok(_) => true,
+        Err(error) => !matches!(
+            error.kind(),
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+        ),
+    }
+}
+
 fn matches(path: &Path) -> Result<Vec<PathBuf>> {
-    let Some(pattern) = path.to_str().filter(|text| text.contains(['*', '?', '['])) else {
+    let Some(pattern) = pattern(path).filter(|text| text.contains(['*', '?', '['])) else {
         return Ok(Vec::new());
     };
     let unusable = |what: String| {
-        Error::new(ErrorKind::Input, format!("cannot look for `{pattern}`")).because(what)
+        Error::new(
+            ErrorKind::Input,
+            format!("cannot look for `{}`", path.display()),
+        )
+        .because(what)
     };
     // `*` does not cross folders, and a leading dot is matched by a dot only, as in a shell.
     let rules = glob::MatchOptions {
@@ -78,7 +97,7 @@ fn matches(path: &Path) -> Result<Vec<PathBuf>> {
         ..glob::MatchOptions::default()
     };
     let mut found = Vec::new();
-    for entry in glob::glob_with(pattern, rules).map_err(|error| unusable(error.to_string()))? {
+    for entry in glob::glob_with(&pattern, rules).map_err(|error| unusable(error.to_string()))? {
         let path = entry.map_err(|error| unusable(error.to_string()))?;
         if !path.is_dir() {
             found.push(path);
@@ -86,6 +105,17 @@ fn matches(path: &Path) -> Result<Vec<PathBuf>> {
     }
     found.sort();
     Ok(found)
+}
+
+/// `path` as a pattern. A folder that is there by its whole name is no pattern, whatever its
+/// letters are: the job file may stand in it.
+fn pattern(path: &Path) -> Option<String> {
+    let Some(folder) = path.ancestors().skip(1).find(|folder| folder.is_dir()) else {
+        return path.to_str().map(str::to_owned);
+    };
+    let rest = path.strip_prefix(folder).ok()?.to_str()?;
+    let folder = PathBuf::from(glob::Pattern::escape(folder.to_str()?));
+    folder.join(rest).to_str().map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -113,5 +143,21 @@ mod tests {
             [file("a.csv"), file("b.csv"), file("[x].csv"), Source::Stdin]
         );
         assert_eq!(missing, [dir.path().join("none*")]);
+    }
+
+    #[test]
+    fn the_name_of_a_folder_that_is_there_is_no_pattern() {
+        let dir = tempfile::tempdir().unwrap();
+        let odd = dir.path().join("[prod] 2026?");
+        std::fs::create_dir(&odd).unwrap();
+        std::fs::write(odd.join("a.csv"), "").unwrap();
+        let (found, missing) = expand(&[
+            InputPattern::Path(odd.join("*.csv")),
+            InputPattern::Path(dir.path().join("[[]*/a.csv")),
+        ])
+        .unwrap();
+        let file = Source::File(odd.join("a.csv"));
+        assert_eq!(found, [file.clone(), file]);
+        assert!(missing.is_empty());
     }
 }

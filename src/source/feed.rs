@@ -5,6 +5,7 @@
 //! a few blocks go round between the two, so memory does not depend on the input, and a slow lane
 //! makes the thread wait.
 
+use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc as blocking;
@@ -42,8 +43,7 @@ enum Reader {
 /// [`ErrorKind::Input`](crate::error::ErrorKind::Input) when it cannot be opened.
 pub fn feed(source: Source, reading: Reading) -> Result<Feed> {
     let taken = Arc::new(AtomicU64::new(0));
-    // Opening standard input looks at its first bytes, which may be long in coming.
-    if source == Source::Stdin {
+    if may_wait(&source) {
         let counter = Arc::clone(&taken);
         return Ok(Feed {
             reader: on_thread(move || Producer::open(source, reading, counter)),
@@ -60,6 +60,17 @@ pub fn feed(source: Source, reading: Reading) -> Result<Feed> {
         on_thread(move || Ok(producer))
     };
     Ok(Feed { reader, taken })
+}
+
+/// Whether opening `source` may take long: a named pipe waits for its writer, and the first bytes of
+/// a pipe, which tell its compression, may be long in coming.
+fn may_wait(source: &Source) -> bool {
+    match source {
+        Source::Stdin => true,
+        Source::File(path) => {
+            fs::metadata(path).is_ok_and(|about| !about.is_file() && !about.is_dir())
+        }
+    }
 }
 
 /// The thread is not joined: a read that blocks for ever, on a terminal say, must not keep the

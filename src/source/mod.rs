@@ -3,6 +3,7 @@
 
 mod expand;
 mod feed;
+mod gzip;
 mod open;
 mod producer;
 

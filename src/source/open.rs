@@ -5,7 +5,7 @@ use std::io::{self, BufReader, Cursor, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::Source;
+use super::{Source, gzip};
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::Compression;
 
@@ -22,12 +22,15 @@ pub(super) struct Opened {
     pub(super) size: Option<u64>,
     /// It is a regular file without compression.
     pub(super) plain_file: bool,
+    /// Its bytes are decompressed.
+    pub(super) packed: bool,
 }
 
 /// Opens `source`. `taken` counts the bytes read of it, as they are on disk.
 ///
 /// # Errors
-/// [`ErrorKind::Input`] when it is missing, may not be read, or is a folder.
+/// [`ErrorKind::Input`] when it is missing, may not be read, or is a folder; [`ErrorKind::Data`] when
+/// it is not compressed as the job says.
 pub(super) fn open(
     source: &Source,
     compression: Compression,
@@ -58,12 +61,36 @@ pub(super) fn open(
             (Box::new(file), about.is_file().then_some(about.len()))
         }
     };
-    let counted = Counted { inner: raw, taken };
-    let (reader, compression) = decompressed(counted, compression).map_err(failed)?;
+    let mut raw = Counted { inner: raw, taken };
+    let mut start = [0; 4];
+    let length = read_full(&mut raw, &mut start).map_err(failed)?;
+    let start = &start[..length];
+    let found = recognise(start);
+    let compression = match compression {
+        Compression::Auto => found,
+        // Nothing, compressed or not, is nothing.
+        _ if start.is_empty() => Compression::None,
+        Compression::Gzip | Compression::Zstd if found != compression => {
+            let name = if compression == Compression::Gzip {
+                "gzip"
+            } else {
+                "zstd"
+            };
+            return Err(Error::new(
+                ErrorKind::Data,
+                format!("`{source}` is not {name}: its first bytes are others"),
+            )
+            .hint("`compression: auto`, the default, looks what a file is"));
+        }
+        asked => asked,
+    };
+    let whole = Cursor::new(start.to_vec()).chain(raw);
+    let reader = decompressed(whole, compression).map_err(failed)?;
     Ok(Opened {
         reader,
         size,
         plain_file: size.is_some() && compression == Compression::None,
+        packed: compression != Compression::None,
     })
 }
 
@@ -80,31 +107,22 @@ impl Read for Counted {
     }
 }
 
-fn decompressed(mut raw: Counted, compression: Compression) -> io::Result<(Reader, Compression)> {
-    let mut start = [0; 4];
-    let length = match compression {
-        Compression::Auto => read_full(&mut raw, &mut start)?,
-        _ => 0,
-    };
-    let start = &start[..length];
-    let whole = Cursor::new(start.to_vec()).chain(raw);
+fn decompressed(raw: impl Read + Send + 'static, compression: Compression) -> io::Result<Reader> {
     let packed = |raw| BufReader::with_capacity(COMPRESSED_READ, raw);
-    let compression = recognise(compression, start);
-    let reader: Reader = match compression {
-        Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(packed(whole))),
-        Compression::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(packed(whole))?),
-        Compression::None | Compression::Auto => Box::new(whole),
-    };
-    Ok((reader, compression))
+    Ok(match compression {
+        Compression::Gzip => Box::new(gzip::Members::new(packed(raw))),
+        Compression::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(packed(raw))?),
+        Compression::None | Compression::Auto => Box::new(raw),
+    })
 }
 
-/// The compression that the first bytes of a file show (RFC 1952, RFC 8878).
-fn recognise(asked: Compression, start: &[u8]) -> Compression {
-    match (asked, start) {
-        (Compression::Auto, [0x1f, 0x8b, ..]) => Compression::Gzip,
-        (Compression::Auto, [0x28, 0xb5, 0x2f, 0xfd]) => Compression::Zstd,
-        (Compression::Auto, _) => Compression::None,
-        (asked, _) => asked,
+/// The compression that the first bytes of a file show: RFC 1952; RFC 8878, where a skippable frame
+/// may come first, as pzstd writes it.
+fn recognise(start: &[u8]) -> Compression {
+    match start {
+        [first, second, ..] if [*first, *second] == gzip::MAGIC => Compression::Gzip,
+        [0x28, 0xb5, 0x2f, 0xfd] | [0x50..=0x5f, 0x2a, 0x4d, 0x18] => Compression::Zstd,
+        _ => Compression::None,
     }
 }
 
