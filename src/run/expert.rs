@@ -152,7 +152,7 @@ impl Expert<'_> {
         let pumped = unload::pump(exchange, &mut drain, observer, stop).await;
         observer.observe(Event::FileDone);
         pumped.map_err(|stopped| stopped.into_error(|error| self.refused(error)))?;
-        drain.finish().await
+        unload::finish(drain, stop).await
     }
 
     async fn open(&self, source: Source, stop: &mut super::Stop) -> Result<(Source, Feed, Begin)> {

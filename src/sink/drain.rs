@@ -1,7 +1,8 @@
 //! The thread that compresses and writes.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::thread;
 
 use tokio::sync::{mpsc, oneshot};
@@ -43,7 +44,7 @@ pub fn drain(output: &Output, compression: Compression) -> Result<Drain> {
             let (pending, file) = Pending::create(path)?;
             (
                 Some(pending),
-                Target::File(file),
+                file.map_or_else(|| Target::Device(path.clone()), Target::File),
                 path.display().to_string(),
             )
         }
@@ -116,7 +117,7 @@ fn failed(name: &str, cause: io::Error) -> Error {
     let full = cause.kind() == io::ErrorKind::StorageFull;
     let error = error.because(cause);
     if full {
-        error.hint("the disk is full; the unfinished file was removed")
+        error.hint("make room, then run the job again")
     } else {
         error
     }
@@ -140,6 +141,8 @@ fn by_name(compression: Compression, output: &Output) -> Compression {
 enum Target {
     Stdout,
     File(File),
+    /// A named pipe or a device; opening it may wait for its other end.
+    Device(PathBuf),
 }
 
 /// Standard output, whose reader may have seen enough (`| head`): that is no failure of the job, so
@@ -201,12 +204,18 @@ fn write(
                 reader_gone: stdout.gone,
             })
         }
+        Target::Device(path) => {
+            let file = OpenOptions::new().write(true).open(path)?;
+            let (_, bytes) = pack(file, compression, blocks, give_back)?;
+            Ok(Written {
+                bytes,
+                reader_gone: false,
+            })
+        }
         Target::File(file) => {
             let (file, bytes) = pack(file, compression, blocks, give_back)?;
-            // What is published must survive a crash. Pipes and devices cannot be synced.
-            if file.metadata()?.is_file() {
-                file.sync_all()?;
-            }
+            // What is published must survive a crash.
+            file.sync_all()?;
             Ok(Written {
                 bytes,
                 reader_gone: false,

@@ -1,10 +1,13 @@
 //! Output files under a working name.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind, Result};
+
+/// Working names that are tried.
+const NAMES: u32 = 1000;
 
 /// A file being written under a working name, next to where it will be. Dropped, it is removed.
 #[derive(Debug)]
@@ -16,11 +19,13 @@ pub struct Pending {
 }
 
 impl Pending {
-    /// Creates the working file, and the folder it is in.
+    /// Creates the working file, and the folder it is in. `None` in place of the file where
+    /// `target` is something to write to directly: opening a named pipe waits for its reader, so
+    /// that is left to whoever may wait.
     ///
     /// # Errors
     /// [`ErrorKind::Output`] when the place cannot be written.
-    pub fn create(target: &Path) -> Result<(Self, File)> {
+    pub fn create(target: &Path) -> Result<(Self, Option<File>)> {
         let failed = |cause: io::Error| {
             Error::new(
                 ErrorKind::Output,
@@ -33,16 +38,12 @@ impl Pending {
                 return Err(failed(io::ErrorKind::IsADirectory.into()).hint("name a file in it"));
             }
             Ok(there) if !there.is_file() => {
-                let file = OpenOptions::new()
-                    .write(true)
-                    .open(target)
-                    .map_err(failed)?;
                 return Ok((
                     Self {
                         target: target.to_owned(),
                         working: None,
                     },
-                    file,
+                    None,
                 ));
             }
             _ => {}
@@ -53,14 +54,13 @@ impl Pending {
         {
             fs::create_dir_all(folder).map_err(failed)?;
         }
-        let working = working_name(target);
-        let file = File::create(&working).map_err(failed)?;
+        let (working, file) = working_file(target).map_err(failed)?;
         Ok((
             Self {
                 target: target.to_owned(),
                 working: Some(working),
             },
-            file,
+            Some(file),
         ))
     }
 
@@ -97,11 +97,27 @@ impl Drop for Pending {
     }
 }
 
-/// Hidden, so that patterns such as `*.csv` do not pick it up; with our process id, so that two
-/// runs do not write into each other.
-fn working_name(target: &Path) -> PathBuf {
+/// A new file beside `target`, hidden, so that patterns such as `*.csv` do not pick it up. Its name
+/// has our process id; where that is taken (another container's, another step's, one left by a run
+/// that was killed), a number more, so that no two runs write into one file.
+fn working_file(target: &Path) -> io::Result<(PathBuf, File)> {
     let name = target.file_name().unwrap_or_default().to_string_lossy();
-    target.with_file_name(format!(".{name}.{}.part", std::process::id()))
+    let id = std::process::id();
+    let mut number = 0;
+    loop {
+        let more = if number == 0 {
+            String::new()
+        } else {
+            format!(".{number}")
+        };
+        let working = target.with_file_name(format!(".{name}.{id}{more}.part"));
+        match File::create_new(&working) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && number < NAMES => {
+                number += 1;
+            }
+            created => return created.map(|file| (working, file)),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -113,13 +129,15 @@ mod tests {
     fn a_file_appears_when_published_and_not_before() {
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("out/new.csv");
-        let (pending, mut file) = Pending::create(&target).unwrap();
-        file.write_all(b"x").unwrap();
+        let (pending, file) = Pending::create(&target).unwrap();
+        file.unwrap().write_all(b"x").unwrap();
         assert!(!target.exists());
         pending.publish().unwrap();
         assert_eq!(fs::read(&target).unwrap(), b"x");
         let (dropped, _file) = Pending::create(&target).unwrap();
-        drop(dropped);
+        let (second, _file) = Pending::create(&target).unwrap();
+        assert_ne!(dropped.working, second.working);
+        drop((dropped, second));
         assert_eq!(fs::read_dir(dir.path().join("out")).unwrap().count(), 1);
     }
 

@@ -1,11 +1,13 @@
 //! A table or a query into a file.
 
+mod query;
+
 use crate::error::{Error, Result};
 use crate::job::{CopyTo, Output, Unload};
 use crate::name::column_list;
 use crate::progress::{Event, Outcome};
 use crate::run::{Stage, Stop};
-use crate::sink::{self, Drain};
+use crate::sink::{self, Drain, Pending, Written};
 use crate::wire::error::WireError;
 use crate::wire::session::Exchange;
 
@@ -27,13 +29,22 @@ pub(crate) async fn copy_to(step: &CopyTo, stage: &mut Stage<'_>) -> Result<Outc
     stage.observer.observe(Event::FileDone);
     pumped.map_err(|stopped| stopped.into_error(refused))?;
     let rows = copy.finish().await.map_err(refused)?;
-    let (written, pending) = drain.finish().await?;
+    let (written, pending) = finish(drain, &mut stage.stop).await?;
     stage.outputs.extend(pending);
     Ok(Outcome::Unloaded {
         rows,
         bytes: written.bytes,
         reader_gone: written.reader_gone,
     })
+}
+
+/// Waits for the last bytes to be written; a pipe takes them when its reader does.
+pub(crate) async fn finish(drain: Drain, stop: &mut Stop) -> Result<(Written, Option<Pending>)> {
+    tokio::select! {
+        biased;
+        reason = stop.wait() => Err(reason.error()),
+        finished = drain.finish() => finished,
+    }
 }
 
 /// The COPY, as psycopg2 writes it where psycopg2 has it.
@@ -47,11 +58,11 @@ fn statement(step: &CopyTo, standard_conforming_strings: bool) -> String {
                 column_list(columns.as_deref().unwrap_or_default())
             )
         }
-        // On lines of their own: the query may end with a comment.
+        // On lines of their own, so that the server's line numbers are easy to follow.
         Unload::Query(query) => {
             format!(
                 "COPY (\n{}\n) TO stdout {options}{header}",
-                query.trim_end().trim_end_matches(';')
+                query::bare(query)
             )
         }
     }
