@@ -3,9 +3,13 @@
 //! Every layer returns [`Error`]. The kind decides the exit code, in one place; the cause is
 //! kept apart from the message, so that [`render`] prints each sentence exactly once.
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 use std::process::ExitCode;
+
+/// The longest line of a rendered error, in characters.
+const LINE_LIMIT: usize = 1000;
 
 /// The result of anything that can stop a run.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -173,11 +177,24 @@ fn render_annotations(error: &Error, indent: &str, text: &mut String) {
     }
 }
 
+/// A line of an error, its middle left out where it is very long: a server quotes values whole, and
+/// a value may have a gigabyte.
+fn clipped(line: &str) -> Cow<'_, str> {
+    let length = line.chars().count();
+    if length <= LINE_LIMIT {
+        return line.into();
+    }
+    let start: String = line.chars().take(LINE_LIMIT / 2).collect();
+    let end: String = line.chars().skip(length - LINE_LIMIT / 8).collect();
+    format!("{start} ... [{length} characters] ... {end}").into()
+}
+
 /// `text` with every line after the first indented, and control characters made visible, so that
 /// data from a file or a server cannot move the cursor.
 pub(crate) fn indented(text: &str, indent: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.trim_end().chars() {
+    let mut out = String::with_capacity(text.len().min(LINE_LIMIT));
+    let lines: Vec<_> = text.trim_end().split('\n').map(clipped).collect();
+    for c in lines.join("\n").chars() {
         match c {
             '\n' => {
                 out.push('\n');
@@ -215,6 +232,18 @@ mod tests {
     fn control_characters_of_data_are_made_visible() {
         let error = Error::new(ErrorKind::Data, "value \u{1b}[2J\r");
         assert_eq!(render(&error), "error: value \\u{1b}[2J\n");
+    }
+
+    #[test]
+    fn a_very_long_line_loses_its_middle() {
+        let error = Error::new(ErrorKind::Data, format!("`{}`\nend", "ü".repeat(2000)));
+        let text = render(&error);
+        assert_eq!(
+            text.chars().count(),
+            "error: ".len() + 625 + " ... [2002 characters] ... ".len() + "\n  end\n".len()
+        );
+        assert!(text.contains(" ... [2002 characters] ... ü"), "{text}");
+        assert!(text.ends_with("ü`\n  end\n"), "{text}");
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub(super) struct Loaded {
     pub(super) rows: u64,
     /// Bytes sent.
     pub(super) bytes: u64,
-    /// The file holds nothing.
+    /// The file holds no record.
     pub(super) empty: bool,
 }
 
@@ -75,7 +75,7 @@ pub(super) async fn load(
     Ok(Loaded {
         rows,
         bytes: lane.bytes,
-        empty: lane.bytes == 0,
+        empty: lane.positions.records() == 0,
     })
 }
 
@@ -165,6 +165,13 @@ impl Here<'_> {
             Some((place, lane))
         });
         let message = match known {
+            // Binary data has no lines.
+            Some((at, _)) if self.step.dialect.format == Format::Binary => {
+                format!(
+                    "cannot load `{}` into {table}: record {}",
+                    self.source, at.record
+                )
+            }
             Some((at, _)) => format!("cannot load `{}` into {table}: {at}", self.source),
             None => format!("cannot load `{}` into {table}", self.source),
         };
@@ -184,8 +191,7 @@ impl Here<'_> {
         let said = error.server()?;
         match said.code.as_str() {
             "22P04" if lane.is_some_and(|lane| lane.end.in_quote) => {
-                let at = lane?.positions.open_record();
-                Some(format!("the quote that is never closed was opened in {at}"))
+                Some("a quote is opened in this record and never closed".into())
             }
             "22P04" | "22P02"
                 if self.step.dialect.format == Format::Text && self.looks_like_csv() =>
@@ -195,7 +201,7 @@ impl Here<'_> {
                         .into(),
                 )
             }
-            "42P01" => Some(format!(
+            "42P01" | "3F000" => Some(format!(
                 "the job names the table {}; a name with a dot in it is written `\"a.b\"`, and upper case counts",
                 self.step.table
             )),
@@ -203,6 +209,10 @@ impl Here<'_> {
                 "with `header: map`, each name in the file's header must be a column of the table"
                     .into(),
             ),
+            "42501" => Some(format!(
+                "loading needs `GRANT INSERT ON {} TO ...`, and `header: match` SELECT too",
+                self.step.table
+            )),
             "22021" => Some("the file must be UTF-8".into()),
             _ => None,
         }
@@ -217,7 +227,7 @@ impl Here<'_> {
     /// rows, a view's rule, a marker.
     fn reconcile(&self, rows: u64, lane: &Lane, stage: &Stage<'_>) {
         let records = lane.positions.records();
-        if self.step.dialect.format != Format::Binary && rows != records {
+        if rows != records {
             stage.warn(&format!(
                 "`{}` has {records} records, and the server counts {rows} rows",
                 self.source

@@ -21,22 +21,29 @@ pub(crate) fn place(
 
 /// The line number in the COPY line of `context`.
 fn line(context: &str, table: Option<&str>) -> Option<u64> {
-    // The last one: lines before it may quote data.
-    let (_, after) = context
+    // The first line that begins with the COPY and its table: what comes before may be json's or a
+    // trigger's, what comes after may be the lines of a quoted value. Where a translation puts the
+    // words in another order, the last line that has them.
+    let begins = |line| behind_table(str::strip_prefix(line, "COPY ")?, table);
+    let has = |line| behind_table(str::split_once(line, "COPY ")?.1, table);
+    let after = context
         .lines()
-        .filter_map(|line| line.split_once("COPY "))
-        .next_back()?;
-    let after = match table.and_then(|table| after.strip_prefix(table)) {
-        Some(rest) => rest,
-        // The table is what stands before the first comma.
-        None => after.split_once(',')?.1,
-    };
+        .find_map(begins)
+        .or_else(|| context.lines().filter_map(has).next_back())?;
     let digits = after.find(|c: char| c.is_ascii_digit())?;
     let number: String = after[digits..]
         .chars()
         .take_while(char::is_ascii_digit)
         .collect();
     number.parse().ok()
+}
+
+/// What follows the table's name; that name, where it is not known, ends at the first comma.
+fn behind_table<'a>(text: &'a str, table: Option<&str>) -> Option<&'a str> {
+    match table {
+        Some(table) => text.strip_prefix(table),
+        None => text.split_once(',').map(|(_, after)| after),
+    }
 }
 
 #[cfg(test)]
@@ -61,6 +68,8 @@ mod tests {
                 4,
             ),
             ("COPY a,b 1, line 4: \"a\"", "a,b 1", 4),
+            ("COPY t, line 4: \"a\nCOPY t, line 9\"", "t", 4),
+            ("外部 COPY t, 行 6", "t", 6),
         ] {
             assert_eq!(line(context, Some(table)), Some(expected), "{context}");
         }
