@@ -26,10 +26,17 @@ pub enum Style {
     None,
 }
 
+/// Whether the terminal cannot move its cursor, as it says.
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
+}
+
 /// The observer for `style`, by what stderr is.
 pub fn observer(style: Style, verbose: bool) -> Box<dyn Observer> {
     match style {
-        Style::Auto if std::io::stderr().is_terminal() => Box::new(Bars::new(verbose)),
+        Style::Auto if std::io::stderr().is_terminal() && !is_dumb() => {
+            Box::new(Bars::new(verbose))
+        }
         Style::Bar => Box::new(Bars::new(verbose)),
         Style::Auto | Style::Plain => Box::new(Plain::new(true, verbose)),
         Style::None => Box::new(Plain::new(false, verbose)),

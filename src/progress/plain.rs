@@ -1,6 +1,6 @@
 //! A line per step, for logs and cron: nothing moves.
 
-use std::io::{Write, stderr, stdout};
+use std::io::{Write, stderr};
 
 use super::event::{Event, Observer};
 use super::{table, wording};
@@ -24,7 +24,7 @@ impl Observer for Plain {
     fn observe(&self, event: Event<'_>) {
         // A log that cannot be written must not stop a load.
         let _ = match event {
-            Event::Table(table) => stdout().write_all(table::draw(table).as_bytes()),
+            Event::Table(shown) => table::print(shown),
             event => match line(&event, self.success, self.verbose) {
                 Some(line) => writeln!(stderr(), "{line}"),
                 None => Ok(()),

@@ -1,5 +1,7 @@
 //! Rows of a SELECT as a table.
 
+use std::io::{self, Write, stderr, stdout};
+
 use comfy_table::{
     Cell, CellAlignment, ContentArrangement, Table as Drawn, TableComponent, presets,
 };
@@ -9,6 +11,24 @@ use super::wording::count;
 
 /// The OIDs of number types, which stand to the right: int8, int2, int4, oid, float4, float8, numeric.
 const NUMBERS: [u32; 7] = [20, 21, 23, 26, 700, 701, 1700];
+
+/// Writes `table` to stdout. A reader that has gone has seen enough; a place that cannot be written
+/// stops no load, but what is missing there is said.
+pub(super) fn print(table: &Table) -> io::Result<()> {
+    let mut out = stdout();
+    match out
+        .write_all(draw(table).as_bytes())
+        .and_then(|()| out.flush())
+    {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            writeln!(
+                stderr(),
+                "warning: cannot write a result to stdout: {error}"
+            )
+        }
+        _ => Ok(()),
+    }
+}
 
 /// Draws `table`, with a last line that counts its rows; ends with a newline.
 ///

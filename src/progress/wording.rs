@@ -56,6 +56,16 @@ pub(super) fn time(elapsed: Duration) -> String {
     }
 }
 
+/// `4 s`, `3 min 20 s`: for what is a guess.
+pub(super) fn whole_time(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
 /// What a step did, and how long it took.
 pub(super) fn outcome(outcome: &Outcome, elapsed: Duration) -> String {
     let took = time(elapsed);
