@@ -62,7 +62,7 @@ impl Bar {
         Self {
             drawn,
             view: View {
-                name: wording::one_line(name.rsplit('/').next().unwrap_or(name)).into_owned(),
+                name: wording::one_line(name.rsplit('/').next().unwrap_or(name)),
                 size,
                 ..View::default()
             },

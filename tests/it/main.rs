@@ -1,12 +1,16 @@
 //! Tests of the dwsload binary as a whole, against real PostgreSQL servers.
 
 mod embedded;
+mod failures;
+mod formats;
 mod jobs;
 mod layering;
 mod licences;
 mod parity;
 mod readme;
+mod signals;
 mod support;
+mod terminal;
 mod tls;
 mod transactions;
 mod wire;

@@ -1,9 +1,8 @@
 //! Runs the dwsload binary on job files, in a world of its own.
 
-#![allow(dead_code, reason = "a part of it may wait for its test")]
-
 pub(crate) mod proxy;
 pub(crate) mod running;
+pub(crate) mod scene;
 pub(crate) mod server;
 pub(crate) mod session;
 
@@ -25,7 +24,8 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
-    fn of(output: Output) -> Self {
+    /// The outcome of a run by hand.
+    pub(crate) fn of(output: Output) -> Self {
         Self {
             code: output.status.code(),
             stdout: output.stdout,
