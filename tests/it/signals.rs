@@ -219,7 +219,7 @@ fn a_load_of_endless_data_is_stopped() {
     let mut command = scene.dwsload(&format!("{first}- copy_from: {{file: '-', table: t}}"));
     let run = Run::start(command.stdin(source.stdout.take().unwrap()));
     until("rows arrive", || {
-        scene.psql("SELECT pg_relation_size('t')") > "100000".into()
+        scene.psql("SELECT pg_relation_size('t') > 100000") == "t"
     });
     run.stopped_by(INT, false);
     // Our end of the pipe must go before its writer sees that nobody reads.
