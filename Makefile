@@ -2,7 +2,7 @@
 #
 #   make demo     install what is missing, build, and run the example job on the embedded server
 #   make test     everything that CI checks: format, lints, tests, documentation
-#   make bench    the benchmarks, against psql, psycopg2 and the server's own COPY
+#   make bench    the benchmark, against psql
 #   make setup    only install what is missing: a PostgreSQL server, a C compiler, psycopg2
 #   make lint     format and lints alone
 

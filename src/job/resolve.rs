@@ -1,6 +1,6 @@
 //! From what a job file says to a [`Job`]: expressions, defaults, cross-checks.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -39,6 +39,8 @@ pub(super) struct Folder {
     path: PathBuf,
     /// Some step reads standard input.
     pub(super) stdin_taken: Cell<bool>,
+    /// Files that steps write.
+    pub(super) outputs: RefCell<Vec<PathBuf>>,
 }
 
 impl Folder {
@@ -105,7 +107,9 @@ fn parse(file: &Path, text: &str) -> Result<Document> {
         }
         let error = Error::new(ErrorKind::Job, format!("{place}: {}", syntax.what))
             .line("state", "nothing was opened");
-        if syntax.what.contains("tab") || syntax.what.contains("start any token") {
+        if syntax.what.contains("limit exceeded") {
+            error.hint("an anchor that holds itself, or anchors that multiply, are no job")
+        } else if syntax.what.contains("tab") || syntax.what.contains("start any token") {
             error.hint("YAML is indented with blanks, never with tabs; a text that begins with one of `@%*&!|>{[,` and the like needs quotes")
         } else if syntax.what.contains("did not find expected key")
             || syntax.what.contains("mapping values are not allowed")
@@ -139,6 +143,7 @@ fn resolve(file: &Path, reader: &mut Reader<'_>) -> Option<Job> {
     let folder = Folder {
         path: file.parent().unwrap_or(Path::new("")).to_owned(),
         stdin_taken: Cell::new(false),
+        outputs: RefCell::default(),
     };
     let connection = connection(fields.get("connection"), &folder);
     let session = fields.get("session").map_or(Some(Vec::new()), session);
@@ -244,7 +249,8 @@ fn connection(at: Option<&At<'_>>, folder: &Folder) -> Option<Connection> {
 fn mapping(at: &At<'_>) -> Option<Settings> {
     let mut settings = Settings::default();
     for (keyword, at) in at.entries()? {
-        if !Settings::KEYWORDS.contains(&keyword) {
+        // psycopg2's name of `dbname`.
+        if !Settings::KEYWORDS.contains(&keyword) && keyword != "database" {
             let near = nearest(keyword, Settings::KEYWORDS.iter().copied());
             at.wrong_key(match near {
                 Some(near) => format!("unknown key, did you mean `{near}`?"),
@@ -453,9 +459,11 @@ steps:
     name: twice
   - copy_from: {file: -, table: t, quote: \"'\", format: fixed}
   - copy_expert: {sql: x, file: -}
+  - copy_to: {table: t, file: a.csv}
+  - copy_to: {table: u, file: ./a.csv}
 ";
         insta::assert_snapshot!(mistakes(text), @r#"
-        error: `orders.yaml` has 21 mistakes
+        error: `orders.yaml` has 22 mistakes
           orders.yaml:1:1: conection: unknown key, did you mean `connection`?
           orders.yaml:2:1: exactly_once: `exactly_once` is not supported yet
           orders.yaml:3:14: transaction: `batch` is not supported yet
@@ -477,6 +485,7 @@ steps:
           orders.yaml:22:5: steps[5].name: this key stands twice
           orders.yaml:23:56: steps[6].copy_from.format: `fixed` is not supported yet
           orders.yaml:24:33: steps[7].copy_expert.file: standard input is read before in this job; it can be read once
+          orders.yaml:26:31: steps[9].copy_to.file: an earlier step writes this file
           state: nothing was opened
         "#);
     }

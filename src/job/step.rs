@@ -245,13 +245,7 @@ fn copy_from(at: &At<'_>, folder: &Folder) -> Option<CopyFrom> {
 
 fn copy_to(at: &At<'_>, folder: &Folder) -> Option<CopyTo> {
     let fields = at.fields(COPY_TO)?;
-    let output = fields.require("file").and_then(At::text).map(|text| {
-        if text == "-" {
-            Output::Stdout
-        } else {
-            Output::Path(folder.path(&text))
-        }
-    });
+    let output = fields.require("file").and_then(|at| output(at, folder));
     let what = unload(&fields);
     let dialect = dialect(&fields);
     let header = or(&fields, "header", false, At::flag);
@@ -267,6 +261,25 @@ fn copy_to(at: &At<'_>, folder: &Folder) -> Option<CopyTo> {
         header: header?,
         compression: compression?,
     })
+}
+
+fn output(at: &At<'_>, folder: &Folder) -> Option<Output> {
+    let text = at.text()?;
+    if text == "-" {
+        return Some(Output::Stdout);
+    }
+    if text.is_empty() {
+        at.wrong("expected a file or `-`, found the empty text");
+        return None;
+    }
+    // `.` parts say nothing.
+    let path: PathBuf = folder.path(&text).components().collect();
+    if folder.outputs.borrow().contains(&path) {
+        at.wrong("an earlier step writes this file");
+        return None;
+    }
+    folder.outputs.borrow_mut().push(path.clone());
+    Some(Output::Path(path))
 }
 
 fn unload(fields: &Fields<'_>) -> Option<Unload> {

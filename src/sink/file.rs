@@ -48,6 +48,8 @@ impl Pending {
             }
             _ => {}
         }
+        // A link is kept, and what it leads to is replaced.
+        let target = &fs::canonicalize(target).unwrap_or_else(|_| target.to_owned());
         if let Some(folder) = target
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty())
@@ -85,6 +87,11 @@ impl Pending {
             .because(cause)
         })?;
         self.working = None;
+        // The name must survive a crash too. Where a folder cannot be synced, the file is complete
+        // all the same.
+        if let Some(folder) = self.target.parent() {
+            let _ = File::open(folder).and_then(|folder| folder.sync_all());
+        }
         Ok(())
     }
 }
@@ -139,6 +146,19 @@ mod tests {
         assert_ne!(dropped.working, second.working);
         drop((dropped, second));
         assert_eq!(fs::read_dir(dir.path().join("out")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_link_is_kept_and_what_it_leads_to_is_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let (real, link) = (dir.path().join("real.csv"), dir.path().join("link.csv"));
+        fs::write(&real, "old").unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        let (pending, file) = Pending::create(&link).unwrap();
+        file.unwrap().write_all(b"new").unwrap();
+        pending.publish().unwrap();
+        assert!(link.is_symlink());
+        assert_eq!(fs::read(&real).unwrap(), b"new");
     }
 
     #[test]

@@ -398,7 +398,7 @@ impl Channel {
             match Message::parse(&mut self.inbox)? {
                 Some(Message::NoticeResponse(notice)) if self.notices.len() < NOTICES_KEPT => {
                     self.notices
-                        .push_back(ServerMessage::read(notice.fields())?);
+                        .push_back(ServerMessage::read(notice.fields())?.shortened());
                 }
                 Some(Message::NoticeResponse(_)) => self.notices_dropped += 1,
                 Some(Message::ParameterStatus(parameter)) => {

@@ -9,6 +9,9 @@ use postgres_protocol::message::backend::ErrorField;
 
 use crate::error::{Error, ErrorKind};
 
+/// Bytes kept of a notice's field: notices wait until someone asks for them.
+const NOTICE_LIMIT: usize = 16 * 1024;
+
 /// The fields of an ErrorResponse or NoticeResponse (PostgreSQL manual, "Error and Notice Message
 /// Fields").
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -53,6 +56,24 @@ impl ServerMessage {
             b'P' => self.position = text.parse().ok(),
             _ => {}
         }
+    }
+
+    /// The same, with long fields cut.
+    #[must_use]
+    pub(super) fn shortened(mut self) -> Self {
+        let texts = [&mut self.detail, &mut self.hint, &mut self.context];
+        for text in texts.into_iter().flatten().chain([&mut self.message]) {
+            if text.len() > NOTICE_LIMIT {
+                let length = text.len();
+                let cut = (0..=NOTICE_LIMIT)
+                    .rev()
+                    .find(|&at| text.is_char_boundary(at));
+                text.truncate(cut.unwrap_or(0));
+                text.push_str(&format!(" ... [{length} bytes]"));
+                text.shrink_to_fit();
+            }
+        }
+        self
     }
 
     /// The SQLSTATE's class: its first two characters.
