@@ -302,7 +302,7 @@ mod tests {
     proptest! {
         #[test]
         fn counting_leads_to_the_same_places_as_listing(
-            input in "(a|b\n|\r\n|\"c\nd\"|,|\\\\){0,40}",
+            input in "(a\n|a\r|a\r\n)(a|b\n|\r|\r\n|\"c\nd\"|,|\\\\){0,40}",
             block in 1usize..12,
             csv in any::<bool>(),
         ) {

@@ -225,8 +225,10 @@ impl Splitter {
 
     /// Ends the input. `true` when a last record without a line end was under way.
     pub fn finish(&mut self) -> bool {
-        let marker = self.markers && self.tail == Tail::Marker && self.tail_alone;
-        let record = (self.open || self.line_end == LineEnd::AfterCr) && !marker;
+        // Without its line end, `\.` is no marker: data in csv, an error in text.
+        let after_cr = self.line_end == LineEnd::AfterCr;
+        let marker = self.markers && self.tail == Tail::Marker && self.tail_alone && after_cr;
+        let record = (self.open || after_cr) && !marker;
         self.open = false;
         record
     }
@@ -299,11 +301,17 @@ impl Splitter {
         block.len()
     }
 
-    /// csv with an escape of its own, or with CRLF: three bytes are of interest.
+    /// csv with an escape of its own, or with CRLF: more bytes are of interest.
     fn skim_csv_rare(&mut self, block: &[u8], from: usize, found: &mut Ends) -> usize {
-        let newline = self.newline();
-        let third = self.escape.unwrap_or(b'\r');
-        let Some(hit) = memchr3(newline, self.quote, third, &block[from..]) else {
+        let (newline, quote, rest) = (self.newline(), self.quote, &block[from..]);
+        let hit = match self.escape {
+            None => memchr3(newline, quote, b'\r', rest),
+            Some(escape) if self.line_end != LineEnd::CrLf => memchr3(newline, quote, escape, rest),
+            Some(escape) => rest
+                .iter()
+                .position(|byte| [newline, quote, escape, b'\r'].contains(byte)),
+        };
+        let Some(hit) = hit else {
             self.open = true;
             return block.len();
         };
@@ -341,7 +349,7 @@ impl Splitter {
             } else {
                 Tail::None
             };
-            if byte == b'\n' || (byte == b'\r' && self.line_end == LineEnd::Cr) {
+            if byte == self.newline() {
                 note_line(found, 1, 0);
             }
         } else if byte == b'\\' {
@@ -584,15 +592,112 @@ mod tests {
     }
 
     #[test]
+    fn a_marker_without_its_line_end_is_data() {
+        for input in ["\\.", "a\n\\.", "a\r\n\\."] {
+            let (_, _, marker, last) = split(&csv(), input.as_bytes(), 100);
+            assert_eq!((marker, last), (None, true), "{input:?}");
+        }
+    }
+
+    #[test]
     fn lines_inside_a_record_are_counted_for_people_and_for_the_server() {
         // The server does not know the line end while it reads the first record, and then counts CRs.
         let (_, tall, ..) = split(&csv(), b"\"a\nb\"\n\"c\nd\n\"\n", 100);
         assert_eq!(tall, [(0, 1, 0), (1, 2, 2)]);
         let (_, tall, ..) = split(&csv(), b"x\r\n\"c\nd\r\n\"\r\n", 100);
         assert_eq!(tall, [(1, 2, 1)]);
+        let mut escaped = csv();
+        escaped.escape = Some("\\".into());
+        let (_, tall, ..) = split(&escaped, b"x\r\n\"c\r\nd\"\r\n", 100);
+        assert_eq!(tall, [(1, 1, 1)]);
+    }
+
+    /// The records of `input` by the letter of `CopyReadLineText` (PostgreSQL 17): their ends and the
+    /// server's line counter at each, up to what the server would refuse.
+    fn read_as_the_server_does(dialect: &Dialect, input: &[u8]) -> Vec<(usize, u64)> {
+        let csv = dialect.format == Format::Csv;
+        let escape = dialect.escape_byte().filter(|&escape| escape != b'"');
+        let (mut eol, mut at, mut line, mut records) = (None, 0, 0, Vec::new());
+        while at < input.len() {
+            let (mut in_quote, mut last_was_escape, mut first) = (false, false, true);
+            line += 1;
+            loop {
+                let Some(&byte) = input.get(at) else {
+                    return records;
+                };
+                at += 1;
+                let next = input.get(at).copied();
+                if csv {
+                    if in_quote && Some(byte) == escape {
+                        last_was_escape = !last_was_escape;
+                    }
+                    if byte == b'"' && !last_was_escape {
+                        in_quote = !in_quote;
+                    }
+                    if Some(byte) != escape {
+                        last_was_escape = false;
+                    }
+                    let counted = if eol == Some(LineEnd::Lf) {
+                        b'\n'
+                    } else {
+                        b'\r'
+                    };
+                    line += u64::from(in_quote && byte == counted);
+                }
+                match (byte, eol) {
+                    (b'\r', None | Some(LineEnd::CrLf)) if !in_quote && next == Some(b'\n') => {
+                        (at, eol) = (at + 1, Some(LineEnd::CrLf));
+                        break;
+                    }
+                    (b'\r', None | Some(LineEnd::Cr)) if !in_quote => {
+                        eol = Some(LineEnd::Cr);
+                        break;
+                    }
+                    (b'\n', None | Some(LineEnd::Lf)) if !in_quote => {
+                        eol = Some(LineEnd::Lf);
+                        break;
+                    }
+                    (b'\r' | b'\n', _) if !in_quote => return records,
+                    (b'\\', _) if !csv || first => match next {
+                        // A marker, or what looks like one: other tests look at these.
+                        Some(b'.') => return records,
+                        Some(_) if !csv => at += 1,
+                        _ => {}
+                    },
+                    _ => {}
+                }
+                first = false;
+            }
+            records.push((at, line));
+        }
+        records
     }
 
     proptest! {
+        #[test]
+        fn records_and_lines_are_those_of_the_server(
+            parts in proptest::collection::vec("a|b|,|\"|\\\\|\\.|\n|\r|\r\n|\"a\r\nb\"", 0..25),
+            line_end in prop::sample::select(vec!["\n", "\r", "\r\n"]),
+            block in 1usize..9,
+            escape in any::<bool>(),
+            csv_format in any::<bool>(),
+        ) {
+            let mut dialect = if csv_format { csv() } else { text() };
+            if csv_format && escape {
+                dialect.escape = Some("\\".into());
+            }
+            // The line end of the file comes first, so that most inputs are more than one record.
+            let input = format!("x{line_end}{}{line_end}", parts.concat());
+            let expected = read_as_the_server_does(&dialect, input.as_bytes());
+            let (ends, tall, ..) = split(&dialect, input.as_bytes(), block);
+            let mut line = 0;
+            for (index, &(end, server_line)) in expected.iter().enumerate() {
+                let extra = tall.iter().find(|tall| tall.0 == index).map_or(0, |tall| tall.2);
+                line += 1 + u64::from(extra);
+                prop_assert_eq!((ends.get(index), line), (Some(&end), server_line), "{:?}", input);
+            }
+        }
+
         #[test]
         fn blocks_never_change_the_records(input in "[a,\"\\\\.\r\n]{0,60}", block in 1usize..9, escape in any::<bool>()) {
             let mut dialect = csv();
