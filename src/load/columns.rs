@@ -36,6 +36,14 @@ pub(super) async fn columns(
 }
 
 fn mapped(header: &[String], source: &Source) -> Result<Vec<Identifier>> {
+    if header.is_empty() {
+        // Without names the server would take the fields in the table's order.
+        return Err(Error::new(
+            ErrorKind::Data,
+            format!("the header of `{source}` is a blank line"),
+        )
+        .hint("`header: map` loads each field into the column of its name"));
+    }
     let mut columns: Vec<Identifier> = Vec::with_capacity(header.len());
     for (index, name) in header.iter().enumerate() {
         let wrong = |what: String| {

@@ -90,11 +90,12 @@ fn reading(step: &CopyFrom, session: &Session) -> Reading {
     }
 }
 
-/// Whether a line `\.` ends csv data: on every server but PostgreSQL 18 and later.
+/// Whether a line `\.` ends csv data: on every server but PostgreSQL 18 and later. One that does not
+/// tell its version is taken to be older: an error is better than rows that vanish.
 fn csv_has_markers(session: &Session) -> bool {
     let version = session.parameter("server_version").unwrap_or_default();
     let major: String = version.chars().take_while(char::is_ascii_digit).collect();
-    major.parse().is_ok_and(|major: u32| major < 18)
+    !major.parse().is_ok_and(|major: u32| major >= 18)
 }
 
 /// Waits for the file to open.
