@@ -139,6 +139,7 @@ impl Expert<'_> {
         observer: &dyn crate::progress::Observer,
         stop: &mut super::Stop,
     ) -> Result<(sink::Written, Option<sink::Pending>)> {
+        only_copy(exchange)?;
         let output = match &self.step.file {
             Some(InputPattern::Stdin) => Output::Stdout,
             Some(InputPattern::Path(path)) => Output::Path(path.clone()),
@@ -162,13 +163,7 @@ impl Expert<'_> {
     }
 
     fn source(&self, exchange: &Exchange<'_>) -> Result<Source> {
-        if exchange.copies() > 1 {
-            return Err(Error::new(
-                ErrorKind::Server,
-                "the SQL holds a second COPY, and the step has one file",
-            )
-            .hint("give each COPY a step of its own"));
-        }
+        only_copy(exchange)?;
         match &self.step.file {
             Some(InputPattern::Stdin) => Ok(Source::Stdin),
             Some(InputPattern::Path(path)) => Ok(Source::File(PathBuf::clone(path))),
@@ -196,10 +191,12 @@ impl Expert<'_> {
     }
 
     fn refused(&self, error: WireError) -> Error {
-        let place = self
+        // Without a dialect nobody has looked where records end.
+        let lane = self
             .lane
             .as_ref()
-            .and_then(|lane| load::place(error.server()?, None, &lane.positions, None));
+            .filter(|_| self.statement.dialect.is_some());
+        let place = lane.and_then(|lane| load::place(error.server()?, None, &lane.positions, None));
         let message = match (place, &self.step.file) {
             (Some(mut at), Some(InputPattern::Path(path))) => {
                 // The server counts the header it was told of.
@@ -212,4 +209,16 @@ impl Expert<'_> {
             .within(message)
             .line("statement", clipped(&self.step.sql))
     }
+}
+
+/// One file is the data of one COPY: a second would find the input read, and replace the output.
+fn only_copy(exchange: &Exchange<'_>) -> Result<()> {
+    if exchange.copies() > 1 {
+        return Err(Error::new(
+            ErrorKind::Server,
+            "the SQL holds a second COPY, and the step has one file",
+        )
+        .hint("give each COPY a step of its own"));
+    }
+    Ok(())
 }

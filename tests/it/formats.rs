@@ -136,6 +136,10 @@ break" text, "Ä""q" text)"#,
             1,
             "field 2 has no name",
         );
+        // By place, the fields would fit.
+        for content in ["\n1,x\n", "\r\n1,x\r\n"] {
+            refused(content, "format: csv, header: map", 1, "is a blank line");
+        }
         refused(
             "a,b\n1,x,y\n",
             "format: csv, header: map",
@@ -548,6 +552,20 @@ mod end_of_data_markers {
     }
 
     #[test]
+    fn without_their_line_end_are_data_in_csv() {
+        let scene = Scene::new("CREATE TABLE t (a text)");
+        for (content, rows) in [("\\.", "\\."), ("x\n\\.", "x\n\\.")] {
+            scene.psql("TRUNCATE t");
+            scene.file("f", content);
+            let ran = scene
+                .load("file: f, table: t, format: csv, on_empty: fail")
+                .ok();
+            assert!(!ran.stderr.contains("warning"), "{}", ran.stderr);
+            assert_eq!(scene.psql("SELECT a FROM t"), rows);
+        }
+    }
+
+    #[test]
     fn at_the_end_of_csv_are_warned_of() {
         let (_, ran) = gives("1,x\n\\.\n", "format: csv", "1|x");
         assert!(
@@ -750,10 +768,47 @@ mod places_of_errors {
         let said = scene.said(&ran);
         assert!(said.contains("`f`: record 2, line 4"), "{said}");
     }
+
+    #[test]
+    fn are_not_guessed_in_a_hand_written_copy_of_binary_data() {
+        let scene = Scene::new(AB);
+        scene.psql("INSERT INTO t SELECT n, 'x' FROM generate_series(1, 9) n");
+        scene.unload("table: t, file: f, format: binary").ok();
+        scene.psql("TRUNCATE t; ALTER TABLE t ADD CHECK (a <> 7)");
+        let ran = scene.run("- copy_expert: {sql: COPY t FROM STDIN (FORMAT binary), file: f}");
+        assert_eq!(ran.sqlstate(), Some("23514"), "{}", ran.stderr);
+        assert!(!ran.stderr.contains("record 1"), "{}", ran.stderr);
+    }
+
+    #[test]
+    fn are_right_behind_quoted_line_ends_and_an_escape_of_its_own() {
+        let (_, ran) = refused(
+            "1,\"x\"\r\n2,\"x\r\ny\"\r\n3,\"x\"\r\nz,\"x\"\r\n5,\"x\"\r\n",
+            r"format: csv, escape: '\'",
+            1,
+            "record 4, line 5",
+        );
+        assert_eq!(ran.sqlstate(), Some("22P02"));
+    }
 }
 
 mod unload {
     use super::*;
+
+    #[test]
+    fn of_two_copies_into_one_file_is_refused() {
+        let scene = Scene::new("");
+        let ran = scene.run(
+            "- copy_expert: {sql: 'COPY (SELECT 1) TO STDOUT; COPY (SELECT 2) TO STDOUT', file: f}",
+        );
+        assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+        assert!(
+            ran.stderr.contains("the SQL holds a second COPY"),
+            "{}",
+            ran.stderr
+        );
+        assert!(!scene.place.path("f").exists());
+    }
 
     const TABLE: &str = "CREATE TABLE t (a int, b text); \
                          INSERT INTO t VALUES (1, 'x,y'), (2, NULL), (3, 'q\"'), (4, E'\\t')";
