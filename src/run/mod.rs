@@ -79,6 +79,7 @@ pub async fn run(
         totals: Totals::default(),
         committed: 0,
         open: false,
+        ended_before: 0,
         ended_by_sql: false,
     };
     let outcome = run.all().await;
@@ -101,6 +102,8 @@ struct Run<'a> {
     committed: usize,
     /// We have begun a transaction and not tried to commit it.
     open: bool,
+    /// Transactions of the session that had ended when ours began.
+    ended_before: u64,
     /// A step's own SQL has ended that transaction.
     ended_by_sql: bool,
 }
@@ -161,7 +164,16 @@ impl Run<'_> {
     async fn begin(&mut self) -> Result<()> {
         self.session.run("BEGIN").await?;
         self.open = true;
+        self.ended_before = self.session.transactions_ended();
         Ok(())
+    }
+
+    /// Whether the transaction that we have begun is over, and not by us. `COMMIT; BEGIN` has left
+    /// another in its place.
+    fn has_lost_its_transaction(&self) -> bool {
+        self.open
+            && (self.session.transactions_ended() != self.ended_before
+                || self.session.status() == Status::Idle)
     }
 
     /// Runs one step, which is the `nth` of this run; 1 is the first.
@@ -205,10 +217,7 @@ impl Run<'_> {
             self.begin().await?;
         }
         let outcome = self.act(&step.action).await?;
-        // `COMMIT; BEGIN` has left another transaction in its place.
-        let committed =
-            matches!(&outcome, Outcome::Sql(tags) if tags.iter().any(|tag| tag == "COMMIT"));
-        if self.open && (committed || self.session.status() != Status::InTransaction) {
+        if self.has_lost_its_transaction() {
             self.ended_by_sql = true;
             return Err(Error::new(
                 ErrorKind::Server,
@@ -286,7 +295,7 @@ impl Run<'_> {
             }
             _ => error,
         };
-        self.ended_by_sql |= self.open && self.session.status() == Status::Idle;
+        self.ended_by_sql |= self.has_lost_its_transaction();
         // The connection may be gone; then the server has rolled back by itself.
         let _ = tokio::time::timeout(Duration::from_secs(1), self.session.run("ROLLBACK")).await;
         if error.kind() == ErrorKind::Unknown {

@@ -58,6 +58,32 @@ pub(super) enum Phase {
     CopyOut,
 }
 
+/// Counts the transactions that SQL has ended.
+///
+/// The status after a query cannot tell: behind `COMMIT; BEGIN` and `COMMIT AND CHAIN` another
+/// transaction is open.
+#[derive(Debug, Default)]
+pub(super) struct Ended {
+    pub(super) count: u64,
+    /// A savepoint may be what a ROLLBACK went back to: the tag of `ROLLBACK TO` is the same.
+    savepoint: bool,
+}
+
+impl Ended {
+    /// Takes note of the command tag of a statement that is done.
+    pub(super) fn note(&mut self, tag: &str) {
+        match tag {
+            "SAVEPOINT" => self.savepoint = true,
+            "ROLLBACK" if self.savepoint => {}
+            "COMMIT" | "ROLLBACK" | "PREPARE TRANSACTION" => {
+                self.count += 1;
+                self.savepoint = false;
+            }
+            _ => {}
+        }
+    }
+}
+
 /// A connection after login.
 #[derive(Debug)]
 pub(super) struct Channel {
@@ -70,6 +96,8 @@ pub(super) struct Channel {
     since_yield: usize,
     pub(super) phase: Phase,
     pub(super) status: Status,
+    /// Transactions that SQL has ended, by the command tags.
+    pub(super) ended: Ended,
     pub(super) parameters: BTreeMap<String, String>,
     notices: VecDeque<ServerMessage>,
     notices_dropped: usize,
@@ -94,6 +122,7 @@ impl Channel {
             since_yield: 0,
             phase: Phase::Ready,
             status: Status::Idle,
+            ended: Ended::default(),
             parameters,
             notices: VecDeque::new(),
             notices_dropped: 0,
@@ -387,6 +416,9 @@ impl Channel {
                 b'T' => Status::InTransaction,
                 _ => Status::Aborted,
             };
+            if self.status == Status::Idle {
+                self.ended.savepoint = false;
+            }
         }
         Ok(message)
     }

@@ -193,6 +193,13 @@ impl Session {
         self.channel.status
     }
 
+    /// How many transactions COMMIT, ROLLBACK and PREPARE TRANSACTION have ended so far, one that
+    /// another has followed at once among them. A ROLLBACK behind a SAVEPOINT is taken for a
+    /// `ROLLBACK TO`, which has the same command tag.
+    pub fn transactions_ended(&self) -> u64 {
+        self.channel.ended.count
+    }
+
     /// A parameter the server reported, such as `server_version`.
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.channel.parameters.get(name).map(String::as_str)
@@ -332,7 +339,9 @@ impl Exchange<'_> {
             Message::DataRow(body) => Some(Reply::Row(Row::read(&body).map_err(broken)?)),
             Message::CommandComplete(body) => {
                 channel.phase = Phase::Busy;
-                Some(Reply::Done(body.tag().map_err(broken)?.to_owned()))
+                let tag = body.tag().map_err(broken)?.to_owned();
+                channel.ended.note(&tag);
+                Some(Reply::Done(tag))
             }
             Message::CopyInResponse(_) => {
                 channel.phase = Phase::CopyIn;

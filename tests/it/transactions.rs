@@ -147,6 +147,9 @@ fn sql_that_ends_the_transaction_is_refused() {
             "COMMIT",
             "ROLLBACK",
             "END",
+            "ROLLBACK; BEGIN",
+            "ROLLBACK AND CHAIN",
+            "COMMIT AND CHAIN",
         ] {
             let place = Workplace::new();
             let extra = format!("transaction: {transaction}");
@@ -162,11 +165,37 @@ fn sql_that_ends_the_transaction_is_refused() {
 }
 
 #[test]
+fn sql_that_goes_back_to_a_savepoint_is_left_alone() {
+    let database = tables();
+    let statement =
+        "INSERT INTO a VALUES (1); SAVEPOINT s; INSERT INTO b VALUES (1); ROLLBACK TO s";
+    Workplace::new()
+        .run(&job_with(&database, "transaction: job", &[sql(statement)]))
+        .ok();
+    assert_eq!(counts(&database), "1|0");
+}
+
+#[test]
 fn a_job_that_committed_by_its_own_sql_does_not_claim_to_be_rolled_back() {
     let database = tables();
     let place = Workplace::new();
-    for last in ["COMMIT", "COMMIT; BEGIN", "COMMIT; SELECT 1 / 0"] {
-        let steps = [sql("INSERT INTO a VALUES (1)"), sql(last)];
+    place.file("one.txt", "1\n");
+    let copy = |sql: &str| {
+        step(
+            "copy_expert",
+            &[("sql", quoted(sql)), ("file", "one.txt".into())],
+        )
+    };
+    for last in [
+        sql("COMMIT"),
+        sql("COMMIT; BEGIN"),
+        sql("COMMIT; SELECT 1 / 0"),
+        sql("COMMIT; BEGIN; SELECT 1 / 0"),
+        "  - expect: COMMIT; BEGIN; SELECT false\n".into(),
+        copy("COMMIT; BEGIN; COPY b FROM STDIN"),
+        copy("COMMIT; BEGIN; COPY none FROM STDIN"),
+    ] {
+        let steps = [sql("INSERT INTO a VALUES (1)"), last.clone()];
         let ran = place.run(&job_with(&database, "transaction: job", &steps));
         assert_says(
             &ran,
