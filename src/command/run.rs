@@ -77,7 +77,8 @@ async fn supervise(job: &Job, observer: &dyn Observer) -> Result<Totals> {
     let mut signals = Signals::new()?;
     let mut work = pin!(connect_and_run(job, observer, stop));
     let started = tokio::time::Instant::now();
-    let limit = job.timeout.map(|timeout| started + timeout);
+    // A time beyond the clock never comes.
+    let limit = job.timeout.and_then(|timeout| started.checked_add(timeout));
     let reason = tokio::select! {
         biased;
         outcome = &mut work => return outcome,

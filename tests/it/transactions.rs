@@ -335,6 +335,19 @@ fn a_job_stops_when_its_time_is_over() {
 }
 
 #[test]
+fn a_time_that_never_comes_is_no_limit() {
+    let database = tables();
+    Workplace::new()
+        .run(&job_with(
+            &database,
+            "timeout: 400000000000y",
+            &[sql("INSERT INTO a VALUES (1)")],
+        ))
+        .ok();
+    assert_eq!(counts(&database), "1|0");
+}
+
+#[test]
 fn statements_see_the_jobs_session_settings_and_name() {
     let database = tables();
     database.psql("CREATE SCHEMA sales; CREATE TABLE sales.here (n int)");
