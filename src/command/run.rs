@@ -134,6 +134,9 @@ async fn run_on(
         reason = stop.wait() => return Err(reason.error()),
         session = connect(target, &application) => session?,
     };
+    if let Some(warning) = session.take_warning() {
+        observer.observe(Event::Warning(&warning));
+    }
     let server = format!(
         "PostgreSQL {}",
         session

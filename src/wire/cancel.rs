@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use bytes::BytesMut;
-use postgres_protocol::message::frontend;
+use bytes::{BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
@@ -18,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub struct Canceller {
     endpoint: Endpoint,
     process_id: i32,
-    secret_key: i32,
+    secret_key: Bytes,
 }
 
 impl std::fmt::Debug for Canceller {
@@ -30,12 +29,27 @@ impl std::fmt::Debug for Canceller {
 }
 
 impl Canceller {
-    pub(super) fn new(endpoint: Endpoint, process_id: i32, secret_key: i32) -> Self {
+    pub(super) fn new(endpoint: Endpoint, process_id: i32, secret_key: Bytes) -> Self {
         Self {
             endpoint,
             process_id,
             secret_key,
         }
+    }
+
+    /// The CancelRequest. postgres-protocol's has room for four bytes of key, as they were before
+    /// protocol 3.2.
+    fn request(&self) -> BytesMut {
+        /// In place of a protocol version.
+        const CANCEL: i32 = 80_877_102;
+        let mut body = BytesMut::new();
+        body.put_i32(CANCEL);
+        body.put_i32(self.process_id);
+        body.put_slice(&self.secret_key);
+        let mut frame = BytesMut::new();
+        frame.put_u32(u32::try_from(4 + body.len()).unwrap_or(u32::MAX));
+        frame.put_slice(&body);
+        frame
     }
 
     /// Asks the server to cancel whatever the session runs, and waits until it has looked: a
@@ -46,8 +60,7 @@ impl Canceller {
     pub async fn cancel(&self) -> Result<()> {
         let ask = async {
             let mut socket = open(&self.endpoint).await?;
-            let mut frame = BytesMut::new();
-            frontend::cancel_request(self.process_id, self.secret_key, &mut frame);
+            let frame = self.request();
             let sent = async {
                 socket.write_all(&frame).await?;
                 socket.flush().await?;

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use postgres_protocol::message::backend::Message;
 use postgres_protocol::message::frontend;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream, lookup_host};
@@ -14,8 +13,8 @@ use tokio::time::timeout;
 
 use super::cancel::Canceller;
 use super::channel::Channel;
-use super::error::ServerMessage;
-use super::login::{Credentials, LoginError, log_in};
+use super::login::{Credentials, LoggedIn, LoginError, LoginFailure, Proof, Version, log_in};
+use super::refusal;
 use super::session::Session;
 use super::socket::Socket;
 use super::target::{Address, ChannelBinding, Host, SslMode, Target, TlsSettings};
@@ -168,14 +167,32 @@ fn worse(encrypted: Failure, plain: Failure) -> Error {
 struct Failure {
     error: Error,
     encrypted: bool,
+    /// The SQLSTATE of a refusal; empty for another failure of the login; `None` before it.
     code: Option<String>,
+    /// What the server had asked of the password.
+    proof: Option<Proof>,
 }
 
 impl Failure {
     /// A failed handshake, or a server whose rules admit this login without TLS only. Never after
-    /// a wrong password: each try counts against the account.
+    /// a password was asked for: each try counts against the account.
     fn may_pass_in_plain(&self) -> bool {
-        self.encrypted && self.code.as_deref().is_none_or(|code| code == "28000")
+        self.encrypted
+            && self.proof.is_none()
+            && self.code.as_deref().is_none_or(|code| code == "28000")
+    }
+
+    fn of_login(failure: LoginFailure, encrypted: bool) -> Self {
+        let code = match &failure.error {
+            LoginError::Refused(said) => said.code.clone(),
+            _ => String::new(),
+        };
+        Self {
+            error: refusal::explain(failure.error, failure.proof),
+            encrypted,
+            code: Some(code),
+            proof: failure.proof,
+        }
     }
 }
 
@@ -185,20 +202,6 @@ async fn attempt(
     endpoint: &Endpoint,
     application_name: &str,
 ) -> Result<Session, Failure> {
-    let failed = |encrypted| {
-        move |error| Failure {
-            error,
-            encrypted,
-            code: None,
-        }
-    };
-    let socket = reach(endpoint).await.map_err(failed(false))?;
-    let socket = encrypt(socket, endpoint).await.map_err(failed(true))?;
-    let encrypted = matches!(socket, Socket::Tls(_));
-    let end_point = match &socket {
-        Socket::Tls(stream) => tls::end_point(stream),
-        Socket::Unix(_) | Socket::Tcp(_) => None,
-    };
     let credentials = Credentials {
         user: &target.user,
         password: host.password.as_ref().map(Secret::reveal),
@@ -214,74 +217,84 @@ async fn attempt(
             ChannelBinding::Require => tokio_postgres::config::ChannelBinding::Require,
         },
     };
-    match log_in(socket, end_point, &credentials).await {
-        Ok(done) => {
-            let canceller = Canceller::new(endpoint.clone(), done.process_id, done.secret_key);
-            let channel = Channel::new(done.socket, done.inbox, done.parameters);
-            Ok(Session::new(channel, canceller))
+    match attempt_in(Version::Gauss, endpoint, &credentials).await? {
+        Some(session) => Ok(session),
+        // Nothing but the version was said, so this is no second try of a password.
+        None => match attempt_in(Version::Plain, endpoint, &credentials).await? {
+            Some(session) => Ok(session),
+            None => unreachable!("a login in version 3.0 has no other version"),
+        },
+    }
+}
+
+/// Connects and logs in; `None` when the server does not know this version of the protocol.
+async fn attempt_in(
+    version: Version,
+    endpoint: &Endpoint,
+    credentials: &Credentials<'_>,
+) -> Result<Option<Session>, Failure> {
+    let failed = |encrypted| {
+        move |error| Failure {
+            error,
+            encrypted,
+            code: None,
+            proof: None,
         }
-        Err(LoginError::Refused(said)) => Err(Failure {
-            encrypted,
-            code: Some(said.code.clone()),
-            error: refused(*said),
-        }),
-        Err(LoginError::Failed(cause)) => Err(Failure {
-            encrypted,
-            code: Some(String::new()),
-            error: login_failed(&cause, credentials.password.is_none()),
-        }),
+    };
+    let socket = reach(endpoint).await.map_err(failed(false))?;
+    let socket = encrypt(socket, endpoint).await.map_err(failed(true))?;
+    let encrypted = matches!(socket, Socket::Tls(_));
+    let end_point = match &socket {
+        Socket::Tls(stream) => tls::end_point(stream),
+        Socket::Unix(_) | Socket::Tcp(_) => None,
+    };
+    match log_in(socket, end_point, credentials, version).await {
+        Ok(done) => Ok(Some(session(done, endpoint))),
+        Err(LoginFailure {
+            error: LoginError::OtherVersion,
+            ..
+        }) => Ok(None),
+        Err(failure) => Err(Failure::of_login(failure, encrypted)),
     }
 }
 
-/// A refusal at login. A server that is starting, stopping or full may take us elsewhere or later;
-/// anything else is about who we are.
-fn refused(said: ServerMessage) -> Error {
-    let kind = if matches!(said.class(), "57" | "53") {
-        ErrorKind::Connect
-    } else {
-        ErrorKind::Login
-    };
-    let hint = match said.code.as_str() {
-        "28P01" => Some(
-            "check the user and the password; a password comes from the job file, PGPASSWORD or ~/.pgpass",
-        ),
-        "3D000" => Some("check the database name; without one, it is the user's name"),
-        "28000" => Some(
-            "the server's rules (pg_hba.conf) do not admit this user, host, database and encryption",
-        ),
-        _ => None,
-    };
-    let error = said.into_error(kind);
-    match hint {
-        Some(hint) => error.hint(hint),
-        None => error,
-    }
+/// The session of a login that has succeeded.
+fn session(done: LoggedIn, endpoint: &Endpoint) -> Session {
+    let encrypted = matches!(done.socket, Socket::Tls(_));
+    let warning = done
+        .proof
+        .and_then(|proof| exposure(proof, encrypted, endpoint));
+    let canceller = Canceller::new(endpoint.clone(), done.process_id, done.secret_key);
+    let channel = Channel::new(done.socket, done.inbox, done.parameters);
+    Session::new(channel, canceller, warning)
 }
 
-fn login_failed(cause: &tokio_postgres::Error, no_password: bool) -> Error {
-    let text =
-        std::error::Error::source(cause).map_or_else(|| cause.to_string(), ToString::to_string);
-    if no_password && text.contains("password missing") {
-        return Error::new(
-            ErrorKind::Login,
-            "the server asks for a password, and there is none",
-        )
-        .hint("set PGPASSWORD, add a line to ~/.pgpass, or use a service file");
-    }
-    if text.contains("received fatal alert") {
-        // In TLS 1.3 the server looks at our certificate after the handshake.
-        return Error::new(
-            ErrorKind::Login,
-            format!("the server refuses our side of TLS: {text}"),
-        )
-        .hint("check sslcert and sslkey: the server must trust who signed the certificate");
-    }
-    let kind = if cause.is_closed() || text.contains("connection") {
-        ErrorKind::Connect
-    } else {
-        ErrorKind::Login
+/// What people should know when the password, or a proof from which it can be guessed, went over
+/// a network where others may listen, or to a server that may be another.
+fn exposure(proof: Proof, encrypted: bool, endpoint: &Endpoint) -> Option<String> {
+    let addr = match &endpoint.place {
+        Place::Unix(_) => return None,
+        Place::Tcp { addr, .. } => addr,
     };
-    Error::new(kind, format!("the login broke off: {text}"))
+    let verified = encrypted && endpoint.tls.mode >= SslMode::VerifyCa;
+    if verified || addr.ip().to_canonical().is_loopback() {
+        return None;
+    }
+    let sent = match proof {
+        Proof::Sasl => return None,
+        Proof::Clear => "the password was sent",
+        Proof::Md5 | Proof::Gauss(_) => {
+            "the password was proven in a way from which it can be guessed,"
+        }
+    };
+    let weakness = if encrypted {
+        "to a server whose certificate was not checked"
+    } else {
+        "without encryption"
+    };
+    Some(format!(
+        "{sent} to {addr} {weakness}; set sslmode=verify-full, or verify-ca, and sslrootcert"
+    ))
 }
 
 async fn places(host: &Host) -> Result<Vec<Place>> {
@@ -375,33 +388,14 @@ async fn encrypt(socket: Socket, endpoint: &Endpoint) -> Result<Socket> {
             ErrorKind::Connect,
             "the server does not offer TLS, and sslmode asks for it",
         )),
-        b'E' => Err(plain_error(stream).await),
+        b'E' => Err(tls::plain_error(&mut stream).await.map_or_else(
+            || Error::new(ErrorKind::Connect, "the server refused to talk about TLS"),
+            |said| refusal::refused(said, None),
+        )),
         _ => Err(Error::new(
             ErrorKind::Connect,
             "what answers is not a PostgreSQL server",
         )),
-    }
-}
-
-/// The error a server sends in plain text instead of an answer about TLS, its tag already read.
-async fn plain_error(mut stream: TcpStream) -> Error {
-    let mut frame = BytesMut::from(&b"E"[..]);
-    let mut rest = Vec::new();
-    let broken = || Error::new(ErrorKind::Connect, "the server refused to talk about TLS");
-    if (&mut stream)
-        .take(64 * 1024)
-        .read_to_end(&mut rest)
-        .await
-        .is_err()
-    {
-        return broken();
-    }
-    frame.extend_from_slice(&rest);
-    match Message::parse(&mut frame) {
-        Ok(Some(Message::ErrorResponse(error))) => {
-            ServerMessage::read(error.fields()).map_or_else(|_| broken(), refused)
-        }
-        _ => broken(),
     }
 }
 
@@ -412,8 +406,9 @@ mod tests {
     fn failure(kind: ErrorKind, message: &str, code: Option<&str>) -> Failure {
         Failure {
             error: Error::new(kind, message),
-            encrypted: false,
+            encrypted: true,
             code: code.map(str::to_owned),
+            proof: None,
         }
     }
 
@@ -434,6 +429,79 @@ mod tests {
             let tls = failure(ErrorKind::Connect, "tls", first);
             let error = worse(tls, failure(kind, "plain", second));
             assert_eq!(error.to_string(), expected, "{first:?} {second:?}");
+        }
+    }
+
+    #[test]
+    fn a_password_that_was_asked_for_is_not_sent_again_in_plain_text() {
+        let cases = [
+            // A failed handshake, and a server that admits this login without TLS only.
+            (None, None, true),
+            (Some("28000"), None, true),
+            (Some("28P01"), None, false),
+            (Some(""), None, false),
+            // A locked account, or one without the right to log in.
+            (Some("28000"), Some(Proof::Gauss(10)), false),
+            (Some("28000"), Some(Proof::Md5), false),
+            (Some("28000"), Some(Proof::Sasl), false),
+        ];
+        for (code, proof, expected) in cases {
+            let mut failure = failure(ErrorKind::Login, "tls", code);
+            failure.proof = proof;
+            assert_eq!(failure.may_pass_in_plain(), expected, "{code:?} {proof:?}");
+            failure.encrypted = false;
+            assert!(!failure.may_pass_in_plain(), "{code:?} {proof:?}");
+        }
+    }
+
+    #[test]
+    fn a_password_in_reach_of_others_is_worth_a_warning() {
+        let gauss = Proof::Gauss(10);
+        let far = "10.0.0.5:8000";
+        let cases = [
+            (far, SslMode::Disable, gauss, Some("without encryption")),
+            (far, SslMode::Prefer, gauss, Some("not checked")),
+            (far, SslMode::Require, Proof::Md5, Some("not checked")),
+            (
+                far,
+                SslMode::Require,
+                Proof::Clear,
+                Some("the password was sent to 10.0.0.5:8000"),
+            ),
+            (far, SslMode::VerifyCa, gauss, None),
+            (far, SslMode::VerifyFull, Proof::Clear, None),
+            (far, SslMode::Disable, Proof::Sasl, None),
+            ("127.0.0.1:8000", SslMode::Disable, Proof::Clear, None),
+            ("[::1]:8000", SslMode::Disable, gauss, None),
+            ("[::ffff:127.0.0.1]:8000", SslMode::Disable, gauss, None),
+        ];
+        for (addr, mode, proof, expected) in cases {
+            let endpoint = endpoint(
+                Place::Tcp {
+                    name: "dw".into(),
+                    addr: addr.parse().unwrap(),
+                },
+                mode,
+            );
+            let warning = exposure(proof, mode != SslMode::Disable, &endpoint);
+            match expected {
+                Some(part) => assert!(warning.unwrap().contains(part), "{addr} {mode:?}"),
+                None => assert_eq!(warning, None, "{addr} {mode:?}"),
+            }
+        }
+        let socket = endpoint(Place::Unix("/run/pg".into()), SslMode::Disable);
+        assert_eq!(exposure(Proof::Clear, false, &socket), None);
+    }
+
+    fn endpoint(place: Place, mode: SslMode) -> Endpoint {
+        Endpoint {
+            place,
+            tls: TlsSettings {
+                mode,
+                root: crate::wire::target::RootCerts::None,
+                client: None,
+            },
+            keepalive: None,
         }
     }
 

@@ -133,6 +133,10 @@ impl WireError {
 impl From<WireError> for Error {
     fn from(error: WireError) -> Self {
         match error {
+            // openGauss lets an expired password in, and then refuses every statement.
+            WireError::Refused(said) if said.code == "28P02" => said
+                .into_error(ErrorKind::Login)
+                .hint("the password has expired: set another one with ALTER ROLE in gsql, and give it to dwsload"),
             WireError::Refused(said) => said.into_error(ErrorKind::Server),
             WireError::Lost(cause) => {
                 Error::new(ErrorKind::Lost, "the connection to the server was lost").because(cause)

@@ -4,6 +4,13 @@
 //! including the first ReadyForQuery and nothing beyond, so when the login is over every later
 //! byte is still in our own buffer. On the way it reads what the session needs to know: the
 //! parameters, the cancel key, and the server's error in full if the login is refused.
+//!
+//! What tokio-postgres does not know is settled here and never reaches it: a start with protocol
+//! 3.51, which Gauss servers (DWS, openGauss, GaussDB) want and PostgreSQL talks down to its own;
+//! the password methods of these servers ([`auth`](super::auth)); and cancel keys longer than four
+//! bytes.
+
+mod state;
 
 use std::collections::BTreeMap;
 use std::future::{Ready, ready};
@@ -12,13 +19,13 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
-use bytes::{Buf, BytesMut};
-use postgres_protocol::message::backend::Message;
+use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::config::{ChannelBinding as Binding, Config, SslMode, SslNegotiation};
 use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
-use tokio_util::io::poll_read_buf;
 
+use self::state::State;
+use super::auth::AuthError;
 use super::error::ServerMessage;
 use super::socket::Socket;
 
@@ -32,21 +39,58 @@ pub(super) struct Credentials<'a> {
     pub(super) channel_binding: Binding,
 }
 
+/// The protocol version that a login starts with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Version {
+    /// 3.51: a Gauss server states the rounds of its password hash, and asks for SHA-256 rather
+    /// than MD5 where it keeps both. PostgreSQL since 9.3 answers with the version it has.
+    Gauss,
+    /// 3.0, known to every server.
+    Plain,
+}
+
 /// What a login leaves behind.
 pub(super) struct LoggedIn {
     pub(super) socket: Socket,
     pub(super) inbox: BytesMut,
     pub(super) parameters: BTreeMap<String, String>,
     pub(super) process_id: i32,
-    pub(super) secret_key: i32,
+    /// Four bytes, or more since protocol 3.2.
+    pub(super) secret_key: Bytes,
+    /// How the password was proven, where the server asked for it.
+    pub(super) proof: Option<Proof>,
 }
 
-/// Why a login failed.
+/// What the server asked for to see that we know the password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// The password itself.
+    Clear,
+    /// PostgreSQL's MD5 digest.
+    Md5,
+    /// A Gauss server's method, by the code of its request.
+    Gauss(i32),
+    /// SASL, which gives nothing away.
+    Sasl,
+}
+
+/// Why a login failed, and whether the server had asked for the password by then: it may have been
+/// sent, in some form, and counted.
+#[derive(Debug)]
+pub(super) struct LoginFailure {
+    pub(super) error: LoginError,
+    pub(super) proof: Option<Proof>,
+}
+
 #[derive(Debug)]
 pub(super) enum LoginError {
+    /// The server does not know the version that we started with. Nothing else was sent.
+    OtherVersion,
     /// The server said no.
     Refused(Box<ServerMessage>),
-    /// tokio-postgres could not go on: the socket fell, a password is missing, a method is unknown.
+    /// We do not answer what the server asks.
+    Declined(AuthError),
+    /// tokio-postgres could not go on: the socket fell, or a method is unknown.
     Failed(tokio_postgres::Error),
 }
 
@@ -55,30 +99,23 @@ pub(super) async fn log_in(
     socket: Socket,
     end_point: Option<Vec<u8>>,
     credentials: &Credentials<'_>,
-) -> Result<LoggedIn, LoginError> {
+    version: Version,
+) -> Result<LoggedIn, LoginFailure> {
     let encrypted = matches!(socket, Socket::Tls(_));
-    let state = Arc::new(Mutex::new(State::new(socket)));
+    let state = Arc::new(Mutex::new(State::new(socket, credentials, version)));
     let stream = LoginStream {
         state: Arc::clone(&state),
         end_point,
     };
     let outcome = config(credentials, encrypted)
         .connect_raw(stream, AsItIs)
-        .await;
+        .await
+        .map(drop);
     // Client and Connection end here; they hold no byte that we need.
-    let failed = outcome.err();
     let mut state = lock(&state);
-    match (failed, state.refusal.take(), state.socket.take()) {
-        (None, _, Some(socket)) => Ok(LoggedIn {
-            socket,
-            inbox: std::mem::take(&mut state.inbox),
-            parameters: std::mem::take(&mut state.parameters),
-            process_id: state.process_id,
-            secret_key: state.secret_key,
-        }),
-        (_, Some(refusal), _) => Err(LoginError::Refused(refusal)),
-        (Some(error), None, _) => Err(LoginError::Failed(error)),
-        (None, None, None) => unreachable!("the socket is taken once, here"),
+    match outcome {
+        Ok(()) => Ok(state.logged_in()),
+        Err(error) => Err(state.failure(error)),
     }
 }
 
@@ -106,134 +143,17 @@ fn config(credentials: &Credentials<'_>, encrypted: bool) -> Config {
     config
 }
 
-struct State {
-    socket: Option<Socket>,
-    inbox: BytesMut,
-    /// Bytes at the front of the inbox that tokio-postgres may have.
-    released: usize,
-    finished: bool,
-    parameters: BTreeMap<String, String>,
-    process_id: i32,
-    secret_key: i32,
-    refusal: Option<Box<ServerMessage>>,
-}
-
-impl State {
-    fn new(socket: Socket) -> Self {
-        Self {
-            socket: Some(socket),
-            inbox: BytesMut::new(),
-            released: 0,
-            finished: false,
-            parameters: BTreeMap::new(),
-            process_id: 0,
-            secret_key: 0,
-            refusal: None,
-        }
-    }
-
-    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        while self.released == 0 && !self.finished {
-            let Some(socket) = &mut self.socket else {
-                return Poll::Ready(Ok(()));
-            };
-            let read = std::task::ready!(poll_read_buf(Pin::new(socket), cx, &mut self.inbox))?;
-            if read == 0 {
-                return Poll::Ready(Ok(()));
-            }
-            self.release()?;
-        }
-        let part = self.released.min(buf.remaining());
-        if part == 0 {
-            // After ReadyForQuery nothing more is handed out; nobody waits for it.
-            return Poll::Pending;
-        }
-        buf.put_slice(&self.inbox[..part]);
-        self.inbox.advance(part);
-        self.released -= part;
-        Poll::Ready(Ok(()))
-    }
-
-    /// Releases every whole message up to ReadyForQuery, having read it ourselves.
-    fn release(&mut self) -> io::Result<()> {
-        while !self.finished {
-            let rest = &self.inbox[self.released..];
-            let Some(length) = whole_frame(rest)? else {
-                return Ok(());
-            };
-            let tag = rest[0];
-            if matches!(tag, b'E' | b'S' | b'K') {
-                let mut frame = BytesMut::from(&rest[..length]);
-                if let Some(message) = Message::parse(&mut frame)? {
-                    self.note(message)?;
-                }
-            }
-            self.released += length;
-            self.finished = tag == b'Z';
-        }
-        Ok(())
-    }
-
-    fn note(&mut self, message: Message) -> io::Result<()> {
-        match message {
-            Message::ErrorResponse(error) => {
-                self.refusal = Some(Box::new(ServerMessage::read(error.fields())?));
-            }
-            Message::ParameterStatus(status) => {
-                self.parameters
-                    .insert(status.name()?.to_owned(), status.value()?.to_owned());
-            }
-            Message::BackendKeyData(key) => {
-                self.process_id = key.process_id();
-                self.secret_key = key.secret_key();
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-}
-
-/// The length of the frame at the start of `bytes`, tag included, if all of it is there.
-fn whole_frame(bytes: &[u8]) -> io::Result<Option<usize>> {
-    /// No message of a login is longer, in bytes: what is, is no PostgreSQL server.
-    const LOGIN_MESSAGE_LIMIT: usize = 64 * 1024;
-    let Some(&[a, b, c, d]) = bytes.get(1..5).and_then(|length| length.first_chunk()) else {
-        return Ok(None);
-    };
-    match usize::try_from(i32::from_be_bytes([a, b, c, d])) {
-        Ok(length) if (4..=LOGIN_MESSAGE_LIMIT).contains(&length) => {
-            Ok((bytes.len() > length).then_some(length + 1))
-        }
-        _ => Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            "what answers is not a PostgreSQL server",
-        )),
-    }
-}
-
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+fn lock<'a, 'b>(state: &'b Mutex<State<'a>>) -> MutexGuard<'b, State<'a>> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The socket as tokio-postgres sees it during the login.
-struct LoginStream {
-    state: Arc<Mutex<State>>,
+struct LoginStream<'a> {
+    state: Arc<Mutex<State<'a>>>,
     end_point: Option<Vec<u8>>,
 }
 
-impl LoginStream {
-    fn write<T>(
-        &self,
-        write: impl FnOnce(Pin<&mut Socket>) -> Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
-        match &mut lock(&self.state).socket {
-            Some(socket) => write(Pin::new(socket)),
-            None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
-        }
-    }
-}
-
-impl AsyncRead for LoginStream {
+impl AsyncRead for LoginStream<'_> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -243,17 +163,18 @@ impl AsyncRead for LoginStream {
     }
 }
 
-impl AsyncWrite for LoginStream {
+impl AsyncWrite for LoginStream<'_> {
     fn poll_write(
         self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
+        _: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.write(|socket| socket.poll_write(cx, buf))
+        lock(&self.state).write(buf);
+        Poll::Ready(Ok(buf.len()))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.write(|socket| socket.poll_flush(cx))
+        lock(&self.state).poll_send(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -261,7 +182,7 @@ impl AsyncWrite for LoginStream {
     }
 }
 
-impl TlsStream for LoginStream {
+impl TlsStream for LoginStream<'_> {
     fn channel_binding(&self) -> ChannelBinding {
         self.end_point
             .clone()
@@ -272,12 +193,108 @@ impl TlsStream for LoginStream {
 /// Hands the stream through: it is encrypted already, or is not to be.
 struct AsItIs;
 
-impl TlsConnect<LoginStream> for AsItIs {
-    type Stream = LoginStream;
+impl<'a> TlsConnect<LoginStream<'a>> for AsItIs {
+    type Stream = LoginStream<'a>;
     type Error = io::Error;
-    type Future = Ready<io::Result<LoginStream>>;
+    type Future = Ready<io::Result<LoginStream<'a>>>;
 
-    fn connect(self, stream: LoginStream) -> Self::Future {
+    fn connect(self, stream: LoginStream<'a>) -> Self::Future {
         ready(Ok(stream))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::UnixStream;
+
+    use super::*;
+
+    /// Logs in to a server that says `words` and hangs up.
+    fn log_in_to(words: &[u8], version: Version) -> Result<LoggedIn, LoginFailure> {
+        let credentials = Credentials {
+            user: "loader",
+            password: Some("hunter2"),
+            dbname: "sales",
+            application_name: "test",
+            options: None,
+            channel_binding: Binding::Prefer,
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let (ours, mut theirs) = UnixStream::pair().unwrap();
+            let server = async {
+                theirs.write_all(words).await.unwrap();
+                theirs.shutdown().await.unwrap();
+                let mut start = [0; 8];
+                theirs.read_exact(&mut start).await.unwrap();
+                start
+            };
+            let client = log_in(Socket::Unix(ours), None, &credentials, version);
+            let (outcome, start) = futures::join!(client, server);
+            let minor = match version {
+                Version::Gauss => [0, 51],
+                Version::Plain => [0, 0],
+            };
+            assert_eq!(start[6..8], minor);
+            outcome
+        })
+    }
+
+    /// Frames that a server might send, of a likely tag and with any body.
+    fn frames() -> impl Strategy<Value = Vec<u8>> {
+        let tag = prop::sample::select(b"RRRRvKESNZA1".to_vec());
+        let code = prop::sample::select(vec![0, 3, 5, 10, 11, 12, 13, 14]);
+        let rest = prop::collection::vec(any::<u8>(), 0..90);
+        let frame = (tag, code, rest).prop_map(|(tag, code, rest)| {
+            let mut frame = vec![tag];
+            frame.extend(u32::try_from(rest.len() + 8).unwrap().to_be_bytes());
+            frame.extend(i32::to_be_bytes(code));
+            frame.extend(rest);
+            frame
+        });
+        prop::collection::vec(frame, 0..6).prop_map(|frames| frames.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn no_server_stops_the_program(
+            words in frames(),
+            cut in any::<prop::sample::Index>(),
+            garbage in prop::collection::vec(any::<u8>(), 0..40),
+        ) {
+            for version in [Version::Gauss, Version::Plain] {
+                let _ = log_in_to(&words, version);
+                let _ = log_in_to(&words[..cut.index(words.len() + 1)], version);
+                let _ = log_in_to(&garbage, version);
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_after_the_login_stay_for_the_session() {
+        let mut words = Vec::new();
+        for (tag, body) in [
+            (b'R', &[0; 4][..]),
+            (b'K', &[0, 0, 0, 7, 1, 2, 3, 4]),
+            (b'Z', b"I"),
+        ] {
+            words.push(tag);
+            words.extend(u32::try_from(body.len() + 4).unwrap().to_be_bytes());
+            words.extend(body);
+        }
+        words.extend(b"N and so on");
+        let done = log_in_to(&words, Version::Gauss).map_err(|failure| failure.error);
+        let done = done.expect("a login");
+        assert_eq!(&done.inbox[..], b"N and so on");
+        assert_eq!(
+            (done.process_id, &done.secret_key[..]),
+            (7, &[1, 2, 3, 4][..])
+        );
+        assert_eq!(done.proof, None);
     }
 }

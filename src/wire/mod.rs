@@ -5,6 +5,7 @@
 //! two means that COPY, statements and their tags, notices and errors are read in one place, that
 //! a COPY can stop at the server's first complaint, and that the connection survives a refusal.
 
+mod auth;
 pub mod cancel;
 mod certificates;
 mod channel;
@@ -13,6 +14,7 @@ pub mod environment;
 pub mod error;
 mod login;
 mod passfile;
+mod refusal;
 mod resolution;
 mod service;
 pub mod session;

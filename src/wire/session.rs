@@ -25,6 +25,7 @@ pub use super::channel::Status;
 pub struct Session {
     channel: Channel,
     canceller: Canceller,
+    warning: Option<String>,
 }
 
 /// A column of a result.
@@ -89,8 +90,12 @@ pub enum Reply {
 }
 
 impl Session {
-    pub(super) fn new(channel: Channel, canceller: Canceller) -> Self {
-        Self { channel, canceller }
+    pub(super) fn new(channel: Channel, canceller: Canceller, warning: Option<String>) -> Self {
+        Self {
+            channel,
+            canceller,
+            warning,
+        }
     }
 
     /// Sends `sql`, one or several statements, as one simple query.
@@ -213,6 +218,12 @@ impl Session {
     /// Notices since the last call, oldest first, and how many more there were.
     pub fn take_notices(&mut self) -> (VecDeque<ServerMessage>, usize) {
         self.channel.take_notices()
+    }
+
+    /// What people should know about the way this session was logged in, such as a password that
+    /// others could read; once.
+    pub fn take_warning(&mut self) -> Option<String> {
+        self.warning.take()
     }
 
     /// Something that can cancel this session's statement from elsewhere.

@@ -1,21 +1,26 @@
 //! TLS by libpq's rules: `sslmode`, root certificates, client certificates.
 
+use std::io;
 use std::net::Ipv6Addr;
 use std::path::Path;
 use std::sync::Arc;
 
+use bytes::BytesMut;
+use postgres_protocol::message::backend::Message;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, InconsistentKeys, RootCertStore};
 use sha2::{Digest, Sha256, Sha384, Sha512};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
 
+use super::error::ServerMessage;
 use super::target::{RootCerts, SslMode, TlsSettings};
 use super::verify::{ServerCheck, Trust};
 use crate::error::{Error, ErrorKind, Result};
@@ -39,11 +44,56 @@ pub(super) async fn handshake(
         .because(cause)
     })?;
     let connector = TlsConnector::from(Arc::new(client_config(settings)?));
-    connector.connect(name, stream).await.map_err(|cause| {
+    let broke = |cause: io::Error| {
         Error::new(ErrorKind::Connect, format!("TLS with `{host}` failed")).because(cause).hint(
             "check sslmode, sslrootcert and the server's certificate; `sslmode=require` encrypts without checking who answers",
         )
-    })
+    };
+    // Our first message is sent by hand, to see what comes before rustls takes it for TLS.
+    let mut hello = Vec::new();
+    let mut connect = connector.connect_with(name, stream, |connection| {
+        // Writing to a vector does not fail.
+        let _ = connection.write_tls(&mut hello);
+    });
+    if let Some(stream) = connect.get_mut() {
+        stream.write_all(&hello).await.map_err(broke)?;
+        let mut first = [0];
+        stream.peek(&mut first).await.map_err(broke)?;
+        if first == *b"E" {
+            return Err(no_tls_after_all(host, stream).await);
+        }
+    }
+    connect.await.map_err(broke)
+}
+
+/// A server that has agreed to TLS and then finds that it cannot, such as for a certificate of its
+/// own. Nobody knows whether it is the server, so this is a failed handshake and no refusal.
+async fn no_tls_after_all(host: &str, stream: &mut TcpStream) -> Error {
+    let said = match stream.read_u8().await {
+        Ok(_) => plain_error(stream).await,
+        Err(_) => None,
+    };
+    let error = tls_error(format!("TLS with `{host}` failed"));
+    match said {
+        Some(said) => error
+            .because(said.into_error(ErrorKind::Connect))
+            .hint("the server says so in plain text; its TLS has to be put right where it runs"),
+        None => error,
+    }
+}
+
+/// The error that a server sends in plain text in place of TLS, its tag already read; `None` where
+/// it is none.
+pub(super) async fn plain_error(stream: &mut TcpStream) -> Option<ServerMessage> {
+    let mut rest = Vec::new();
+    // What came before a rude end counts.
+    let _ = stream.take(64 * 1024).read_to_end(&mut rest).await;
+    let mut frame = BytesMut::from(&b"E"[..]);
+    frame.extend_from_slice(&rest);
+    match Message::parse(&mut frame) {
+        Ok(Some(Message::ErrorResponse(error))) => ServerMessage::read(error.fields()).ok(),
+        _ => None,
+    }
 }
 
 /// The hash of the server's certificate that SCRAM binds to (RFC 5929, tls-server-end-point):
@@ -187,7 +237,6 @@ mod tests {
 
     use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType};
     use rustls::{ServerConfig, SupportedProtocolVersion};
-    use tokio::io::AsyncReadExt;
     use tokio::net::TcpListener;
     use tokio_rustls::TlsAcceptor;
 

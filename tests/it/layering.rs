@@ -21,7 +21,11 @@ const OWNERS: &[(&[&str], &[&str])] = &[
         &["wire/tls.rs", "wire/verify.rs", "wire/socket.rs"],
     ),
     // The hash of a certificate, and a short name for a long path.
-    (&["sha2"], &["wire/tls.rs", "embedded/folder.rs"]),
+    (
+        &["sha2"],
+        &["wire/tls.rs", "embedded/folder.rs", "wire/auth/"],
+    ),
+    (&["sha1", "hmac", "md5", "sm3", "zeroize"], &["wire/auth/"]),
     (&["serde", "serde_yaml", "minijinja", "strsim"], &["job/"]),
     (&["serde_yaml"], &["job/raw.rs"]),
     (&["minijinja"], &["job/template.rs"]),

@@ -3,9 +3,11 @@
 mod embedded;
 mod failures;
 mod formats;
+mod gauss;
 mod jobs;
 mod layering;
 mod licences;
+mod login;
 mod parity;
 mod readme;
 mod signals;
