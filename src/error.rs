@@ -8,6 +8,8 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::process::ExitCode;
 
+use crate::secret::Secrets;
+
 /// The longest line of a rendered error, in characters.
 const LINE_LIMIT: usize = 1000;
 
@@ -115,6 +117,35 @@ impl Error {
     #[must_use]
     pub fn within(self, message: impl Into<String>) -> Self {
         Self::new(self.kind, message).because(self)
+    }
+
+    /// The same error with `secrets` hidden wherever they stand in it and in its causes.
+    #[must_use]
+    pub fn without(mut self, secrets: &Secrets) -> Self {
+        self.hide(secrets);
+        self
+    }
+
+    fn hide(&mut self, secrets: &Secrets) {
+        let texts = self.lines.iter_mut().map(|(_, text)| text);
+        for text in texts.chain(&mut self.hint).chain([&mut self.message]) {
+            if let Cow::Owned(hidden) = secrets.hide(text) {
+                *text = hidden;
+            }
+        }
+        match &mut self.source {
+            Some(cause) if cause.is::<Self>() => {
+                if let Some(cause) = cause.downcast_mut::<Self>() {
+                    cause.hide(secrets);
+                }
+            }
+            Some(cause) => {
+                if let Cow::Owned(hidden) = secrets.hide(&cause.to_string()) {
+                    self.source = Some(hidden.into());
+                }
+            }
+            None => {}
+        }
     }
 
     /// The class of this failure.
@@ -226,6 +257,19 @@ mod tests {
               line 2
             hint: create it
         ");
+    }
+
+    #[test]
+    fn secrets_are_hidden_in_every_part_of_an_error() {
+        let mut secrets = Secrets::default();
+        secrets.add("hunter2");
+        let error = Error::new(ErrorKind::Server, "a hunter2")
+            .because(Error::new(ErrorKind::Server, "b hunter2").because("c hunter2"))
+            .line("statement", "d hunter2")
+            .hint("e hunter2");
+        let shown = render(&error.without(&secrets));
+        assert_eq!(shown.matches("****").count(), 5, "{shown}");
+        assert!(!shown.contains("hunter2"), "{shown}");
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub fn run(args: &Run) -> Result<ExitCode> {
         only: args.only.clone(),
     };
     let job = job::load(file, &overrides)?;
-    let observer = progress::observer(style(args), args.verbose);
+    let observer = progress::observer(style(args), args.verbose, job.secrets.clone());
     for warning in &job.warnings {
         observer.observe(Event::Warning(warning));
     }
@@ -51,7 +51,7 @@ pub fn run(args: &Run) -> Result<ExitCode> {
     let outcome = runtime.block_on(supervise(&job, observer.as_ref()));
     // Not waited for: a thread may hang in a read that never returns.
     runtime.shutdown_background();
-    let totals = outcome?;
+    let totals = outcome.map_err(|error| error.without(&job.secrets))?;
     observer.observe(Event::JobDone {
         job: &job.name,
         loaded: totals.loaded,

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use crate::name::{Identifier, TableName};
 use crate::record::dialect::Dialect;
+use crate::secret::Secrets;
 use crate::wire::settings::Settings;
 
 pub use resolve::load;
@@ -39,6 +40,8 @@ pub struct Job {
     pub steps: Vec<Step>,
     /// Steps in the job file, chosen or not.
     pub step_count: usize,
+    /// What must not be shown: passwords, and variables that are called so.
+    pub secrets: Secrets,
     /// Things worth a warning before the run, such as a password written in the file.
     pub warnings: Vec<String>,
 }

@@ -15,6 +15,7 @@ use super::template::{OPEN, Scope};
 use super::{Connection, Job, Overrides, Step, Transaction, step};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::Identifier;
+use crate::secret::Secrets;
 use crate::wire::settings::Settings;
 
 /// The longest job file, in bytes. People write them; what is longer is something else.
@@ -62,10 +63,17 @@ pub fn load(file: &Path, overrides: &Overrides) -> Result<Job> {
     let mut reader = Reader::new(&document, scope);
     let job = resolve(file, &mut reader);
     let unused = unused_override(&reader.scope);
+    let mut secrets = reader.scope.secrets();
     let (mistakes, warnings) = reader.finish();
     let Some(mut job) = job.filter(|_| mistakes.is_empty()) else {
-        return Err(mistakes.into_error(file));
+        return Err(mistakes.into_error(file).without(&secrets));
     };
+    if let Connection::Server(settings) = &job.connection {
+        if let Some(password) = settings.get("password") {
+            secrets.add(password);
+        }
+    }
+    job.secrets = secrets;
     if let Some(error) = unused {
         return Err(error);
     }
@@ -164,6 +172,7 @@ fn resolve(file: &Path, reader: &mut Reader<'_>) -> Option<Job> {
         timeout: timeout?,
         step_count: steps.as_ref().map_or(0, Vec::len),
         steps: steps?,
+        secrets: Secrets::default(),
         warnings: Vec::new(),
     })
 }

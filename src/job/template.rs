@@ -11,6 +11,7 @@ use minijinja::value::{Object, Value, ValueKind};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior, syntax};
 
 use crate::name::{Identifier, literal};
+use crate::secret::Secrets;
 
 /// What an expression begins with.
 pub(super) const OPEN: &str = "${{";
@@ -24,6 +25,7 @@ pub(super) struct Scope {
     overrides: BTreeMap<String, String>,
     vars: RefCell<BTreeMap<String, String>>,
     used: RefCell<BTreeSet<String>>,
+    secrets: RefCell<Secrets>,
 }
 
 impl Scope {
@@ -58,6 +60,7 @@ impl Scope {
             vars: RefCell::new(overrides.clone()),
             overrides,
             used: RefCell::default(),
+            secrets: RefCell::default(),
         }
     }
 
@@ -90,6 +93,37 @@ impl Scope {
             .collect()
     }
 
+    /// The values of variables whose names say that they are secret.
+    pub(super) fn secrets(&self) -> Secrets {
+        self.secrets.borrow().clone()
+    }
+
+    /// Remembers the secrets that an expression with these names may have put into a text.
+    fn note_secrets(&self, wanted: &BTreeSet<String>) {
+        let mut secrets = self.secrets.borrow_mut();
+        let vars = self.vars.borrow();
+        for name in wanted {
+            if let Some(name) = name.strip_prefix("vars.") {
+                let value = vars.get(name).filter(|_| Secrets::is_name_of_one(name));
+                if let Some(value) = value {
+                    secrets.add(value);
+                }
+            } else if name == "env" || name.starts_with("env.") {
+                // `env` alone: by a name that only the expression knows.
+                let wanted = name.strip_prefix("env.");
+                for (name, value) in std::env::vars_os() {
+                    let (Some(name), Some(value)) = (name.to_str(), value.to_str()) else {
+                        continue;
+                    };
+                    let is_wanted = wanted.is_none_or(|wanted| wanted == name);
+                    if is_wanted && Secrets::is_name_of_one(name) {
+                        secrets.add(value);
+                    }
+                }
+            }
+        }
+    }
+
     /// The names of the job's variables.
     pub(super) fn var_names(&self) -> Vec<String> {
         self.used.borrow().iter().cloned().collect()
@@ -107,7 +141,8 @@ impl Scope {
             .environment
             .template_from_str(text)
             .map_err(|error| explained(&error))?;
-        let wanted = template.undeclared_variables(true);
+        let wanted: BTreeSet<String> = template.undeclared_variables(true).into_iter().collect();
+        self.note_secrets(&wanted);
         self.used.borrow_mut().extend(
             wanted
                 .iter()
@@ -117,8 +152,7 @@ impl Scope {
         context.insert("vars", Value::from_iter(self.vars.borrow().clone()));
         template.render(context).map_err(|error| {
             if error.kind() == ErrorKind::UndefinedError {
-                self.undefined(&wanted.into_iter().collect())
-                    .unwrap_or_else(|| explained(&error))
+                self.undefined(&wanted).unwrap_or_else(|| explained(&error))
             } else {
                 explained(&error)
             }

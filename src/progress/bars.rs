@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::event::{Event, Observer};
-use super::{plain, table, wording};
+use super::plain::Lines;
+use super::{table, wording};
 
 /// How often a bar is drawn anew: often enough to move, seldom enough to be read.
 const DRAW_EVERY: Duration = Duration::from_millis(100);
@@ -22,7 +23,7 @@ const NAME: usize = 32;
 #[derive(Debug)]
 pub struct Bars {
     bar: Mutex<Option<Bar>>,
-    verbose: bool,
+    lines: Lines,
 }
 
 /// The bar of one file.
@@ -193,11 +194,11 @@ fn short(name: &str, room: usize) -> String {
 }
 
 impl Bars {
-    /// `verbose` adds notices and every tag.
-    pub fn new(verbose: bool) -> Self {
+    /// Draws bars, and writes these lines.
+    pub fn new(lines: Lines) -> Self {
         Self {
             bar: Mutex::new(None),
-            verbose,
+            lines,
         }
     }
 
@@ -240,7 +241,7 @@ impl Observer for Bars {
                 self.print(|| table::print(shown));
             }
             event => {
-                if let Some(line) = plain::line(&event, true, self.verbose) {
+                if let Some(line) = self.lines.of(&event) {
                     self.print(|| writeln!(std::io::stderr(), "{line}"));
                 }
             }

@@ -11,7 +11,9 @@ use std::io::IsTerminal;
 
 pub use bars::Bars;
 pub use event::{Event, Observer, Outcome, Table};
-pub use plain::Plain;
+pub use plain::{Lines, Plain};
+
+use crate::secret::Secrets;
 
 /// How much is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,14 +33,16 @@ fn is_dumb() -> bool {
     std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
 
-/// The observer for `style`, by what stderr is.
-pub fn observer(style: Style, verbose: bool) -> Box<dyn Observer> {
+/// The observer for `style`, by what stderr is. `verbose` adds notices and every tag.
+pub fn observer(style: Style, verbose: bool, secrets: Secrets) -> Box<dyn Observer> {
+    let lines = Lines {
+        success: style != Style::None,
+        verbose,
+        secrets,
+    };
     match style {
-        Style::Auto if std::io::stderr().is_terminal() && !is_dumb() => {
-            Box::new(Bars::new(verbose))
-        }
-        Style::Bar => Box::new(Bars::new(verbose)),
-        Style::Auto | Style::Plain => Box::new(Plain::new(true, verbose)),
-        Style::None => Box::new(Plain::new(false, verbose)),
+        Style::Auto if std::io::stderr().is_terminal() && !is_dumb() => Box::new(Bars::new(lines)),
+        Style::Bar => Box::new(Bars::new(lines)),
+        Style::Auto | Style::Plain | Style::None => Box::new(Plain::new(lines)),
     }
 }

@@ -5,18 +5,35 @@ use std::io::{Write, stderr};
 use super::event::{Event, Observer};
 use super::{table, wording};
 use crate::error::indented;
+use crate::secret::Secrets;
 
 /// Writes a line per step to stderr, and tables to stdout.
 #[derive(Debug)]
-pub struct Plain {
-    success: bool,
-    verbose: bool,
-}
+pub struct Plain(Lines);
 
 impl Plain {
-    /// `success` false leaves only problems and data; `verbose` adds notices and every tag.
-    pub fn new(success: bool, verbose: bool) -> Self {
-        Self { success, verbose }
+    /// Writes these lines.
+    pub fn new(lines: Lines) -> Self {
+        Self(lines)
+    }
+}
+
+/// Which events are worth a line.
+#[derive(Debug)]
+pub struct Lines {
+    /// What goes well is told; false leaves only problems and data.
+    pub success: bool,
+    /// Notices and every tag are told too.
+    pub verbose: bool,
+    /// What no line shows.
+    pub secrets: Secrets,
+}
+
+impl Lines {
+    /// The line that `event` is worth, if any.
+    pub(super) fn of(&self, event: &Event<'_>) -> Option<String> {
+        let line = line(event, self.success, self.verbose)?;
+        Some(self.secrets.hide(&line).into_owned())
     }
 }
 
@@ -25,7 +42,7 @@ impl Observer for Plain {
         // A log that cannot be written must not stop a load.
         let _ = match event {
             Event::Table(shown) => table::print(shown),
-            event => match line(&event, self.success, self.verbose) {
+            event => match self.0.of(&event) {
                 Some(line) => writeln!(stderr(), "{line}"),
                 None => Ok(()),
             },
@@ -33,8 +50,7 @@ impl Observer for Plain {
     }
 }
 
-/// The line that `event` is worth, if any.
-pub(super) fn line(event: &Event<'_>, success: bool, verbose: bool) -> Option<String> {
+fn line(event: &Event<'_>, success: bool, verbose: bool) -> Option<String> {
     match event {
         Event::Warning(text) => Some(format!("warning: {}", indented(text, "  "))),
         Event::Preparing(text) if success => Some((*text).to_owned()),

@@ -275,9 +275,7 @@ impl Run<'_> {
     fn publish(&mut self, upto: usize) -> Result<()> {
         self.committed = upto;
         for pending in self.outputs.drain(..) {
-            pending.publish().map_err(|error| {
-                error.line("state", "what the job changed in the database is committed")
-            })?;
+            pending.publish()?;
         }
         Ok(())
     }
@@ -295,27 +293,59 @@ impl Run<'_> {
             }
             _ => error,
         };
+        let error = self.in_doubt(error);
         self.ended_by_sql |= self.has_lost_its_transaction();
         // The connection may be gone; then the server has rolled back by itself.
         let _ = tokio::time::timeout(Duration::from_secs(1), self.session.run("ROLLBACK")).await;
-        if error.kind() == ErrorKind::Unknown {
+        let state = if error.kind() == ErrorKind::Unknown {
+            self.known()
+        } else {
+            self.state()
+        };
+        error.line("state", state)
+    }
+
+    /// Without a transaction, a statement that was under way when the connection fell may have
+    /// taken place: a COPY that still lacked data has not, everything else is a COMMIT in doubt.
+    fn in_doubt(&self, error: Error) -> Error {
+        let alone = self.job.transaction == Transaction::None;
+        if !(alone && error.kind() == ErrorKind::Lost && self.session.awaits_answer()) {
             return error;
         }
-        let state = self.state();
-        error.line("state", state)
+        error
+            .with_kind(ErrorKind::Unknown)
+            .within("the connection fell while a statement was under way: nobody knows whether it took place")
+            .hint("look into the tables before you run the job again")
+    }
+
+    /// The steps that are committed, in words.
+    fn done(&self) -> String {
+        let done = &self.job.steps[..self.committed];
+        let numbers: Vec<String> = done.iter().map(|step| step.number.to_string()).collect();
+        match numbers.as_slice() {
+            [] => "no earlier step is committed".into(),
+            [one] => format!("step {one} is committed"),
+            several => format!("steps {} are committed", several.join(", ")),
+        }
+    }
+
+    /// What is known where the outcome of the last statement is not.
+    fn known(&self) -> String {
+        match self.job.transaction {
+            Transaction::Job => "either everything is committed or nothing is".into(),
+            Transaction::Step | Transaction::None => {
+                format!("{}; what came after is in doubt", self.done())
+            }
+        }
     }
 
     fn state(&self) -> String {
         let done = &self.job.steps[..self.committed];
-        let numbers: Vec<String> = done.iter().map(|step| step.number.to_string()).collect();
         if self.ended_by_sql {
             return "what the job's own SQL committed is in the database; the rest is rolled back"
                 .into();
         }
-        let steps = match numbers.as_slice() {
-            [one] => format!("step {one} is committed"),
-            several => format!("steps {} are committed", several.join(", ")),
-        };
+        let steps = self.done();
         match self.job.transaction {
             _ if done.len() == self.job.steps.len() => "everything is committed".into(),
             Transaction::Job => "rolled back; nothing of this run is in the database".into(),

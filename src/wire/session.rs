@@ -205,6 +205,11 @@ impl Session {
         self.channel.ended.count
     }
 
+    /// Whether a statement was sent, with all its data, and the server has not said how it ended.
+    pub fn awaits_answer(&self) -> bool {
+        self.channel.phase == Phase::Busy
+    }
+
     /// A parameter the server reported, such as `server_version`.
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.channel.parameters.get(name).map(String::as_str)

@@ -267,6 +267,32 @@ mod tables {
     }
 }
 
+mod secrets {
+    use super::*;
+
+    #[test]
+    fn are_hidden_in_statements_settings_and_what_the_server_says_of_them() {
+        let scene = Scene::new("");
+        for steps in [
+            "- sql: ALTER USER nobody_at_all PASSWORD ${{ env.APP_PASSWORD | sql_literal }}",
+            "- sql: SELECT ${{ env.APP_PASSWORD | sql_literal }}::int",
+            "- sql: SELECT ${{ vars.copy | sql_literal }}::int\nvars: {copy: '${{ env.APP_PASSWORD }}'}",
+            "- sql: SELECT 1\nsession: {work_mem: '${{ env.APP_PASSWORD }}'}",
+            "- copy_from: {file: f, table: 'a.b.${{ env.APP_PASSWORD }}'}",
+            "- sql: \"DO $$ BEGIN RAISE WARNING '%', ${{ env.APP_PASSWORD | sql_literal }}; END $$\"",
+        ] {
+            let ran = scene
+                .dwsload(steps)
+                .env("APP_PASSWORD", "it's hunter2")
+                .output()
+                .unwrap();
+            let said = String::from_utf8(ran.stderr).unwrap();
+            assert!(said.contains("****"), "{steps}: {said}");
+            assert!(!said.contains("hunter2"), "{steps}: {said}");
+        }
+    }
+}
+
 mod outputs {
     use super::*;
 
