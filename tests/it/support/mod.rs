@@ -86,10 +86,26 @@ impl Workplace {
         fs::read(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
+    /// Puts a copy of the binary into it, for those who may not enter the folder it was built in.
+    pub(crate) fn copy_dwsload(&self, name: &str) {
+        // By another process: a file that this one holds open for writing, and any child forked
+        // meanwhile, cannot be run.
+        let copied = Command::new("cp")
+            .arg(env!("CARGO_BIN_EXE_dwsload"))
+            .arg(self.path(name))
+            .status();
+        assert!(copied.expect("cp runs").success(), "{name} is copied");
+    }
+
     /// The binary, with arguments still to come: run in this folder, with an environment that has
     /// PATH and HOME (this folder) and nothing else.
     pub(crate) fn dwsload(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_dwsload"));
+        self.at_home(Path::new(env!("CARGO_BIN_EXE_dwsload")))
+    }
+
+    /// A program, run as [`Self::dwsload`] is.
+    pub(crate) fn at_home(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
         command
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
