@@ -9,7 +9,7 @@ Examples:
   dwsload jobs/orders.yaml                   run a job
   dwsload jobs/orders.yaml --var day=2026-01-31
   dwsload jobs/orders.yaml --only load       run one step, by name or number
-  cat new.csv | dwsload jobs/stdin.yaml      feed a step that reads `file: -`
+  cat new.csv | dwsload jobs/stdin.yaml      feed a step that reads `file: \"-\"`
   dwsload jobs/orders.yaml --quiet           for cron: nothing is printed unless something is wrong
   dwsload local psql                         look into the embedded server
 
