@@ -187,7 +187,7 @@ impl Run<'_> {
         });
         let started = Instant::now();
         let outcome = self.transact(step, nth).await.map_err(|error| {
-            error.within(format!(
+            self.meant(error).within(format!(
                 "step {} ({title}) failed, {}:{}",
                 step.number,
                 self.job.file.display(),
@@ -280,9 +280,9 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Ends the transaction, and says in the error where that leaves the database.
-    async fn failed(&mut self, error: Error) -> Error {
-        let error = match self.stop.reason() {
+    /// The error of a run that was told to stop is that it was, not what the server said then.
+    fn meant(&self, error: Error) -> Error {
+        match self.stop.reason() {
             Some(reason)
                 if !matches!(
                     error.kind(),
@@ -292,8 +292,12 @@ impl Run<'_> {
                 reason.error()
             }
             _ => error,
-        };
-        let error = self.in_doubt(error);
+        }
+    }
+
+    /// Ends the transaction, and says in the error where that leaves the database.
+    async fn failed(&mut self, error: Error) -> Error {
+        let error = self.in_doubt(self.meant(error));
         self.ended_by_sql |= self.has_lost_its_transaction();
         // The connection may be gone; then the server has rolled back by itself.
         let _ = tokio::time::timeout(Duration::from_secs(1), self.session.run("ROLLBACK")).await;

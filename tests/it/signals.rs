@@ -111,8 +111,9 @@ fn a_long_statement_is_cancelled() {
         if with == INT {
             insta::assert_snapshot!(scene.said(&ran), @r"
             1/2 sql: INSERT 0 1 (TIME)
-            error: stopped by SIGINT
+            error: step 2 (sql) failed, job.yaml:4
               state: rolled back; nothing of this run is in the database
+              caused by: stopped by SIGINT
             ");
         }
     }
@@ -311,8 +312,9 @@ fn a_timeout_ends_a_job_as_a_signal_does() {
     assert_eq!(ran.code, Some(1), "{}", ran.stderr);
     insta::assert_snapshot!(scene.said(&ran), @r"
     1/2 sql: INSERT 0 1 (TIME)
-    error: the job's timeout of 1s has passed
+    error: step 2 (sql) failed, job.yaml:4
       state: rolled back; nothing of this run is in the database
+      caused by: the job's timeout of 1s has passed
     ");
     nothing_left(&scene);
 }
