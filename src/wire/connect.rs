@@ -318,6 +318,7 @@ async fn places(host: &Host) -> Result<Vec<Place>> {
                         format!("the name `{name}` has no address"),
                     )
                     .because(cause)
+                    .hint("check the host's name")
                 })?;
             Ok(found
                 .map(|addr| Place::Tcp {
@@ -342,7 +343,10 @@ async fn reach(endpoint: &Endpoint) -> Result<Socket> {
                 .hint("is the server running, and is this its socket? Set PGHOST or `connection: {host: ...}`")),
         },
         Place::Tcp { addr, .. } => {
-            let failed = |cause| unreachable_at(&addr.to_string(), cause);
+            let failed = |cause| {
+                unreachable_at(&addr.to_string(), cause)
+                    .hint("is the server running, and are its host and port right?")
+            };
             let stream = TcpStream::connect(addr).await.map_err(failed)?;
             tune(&stream, endpoint.keepalive).map_err(failed)?;
             Ok(Socket::Tcp(stream))

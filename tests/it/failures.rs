@@ -544,12 +544,18 @@ mod servers {
         insta::assert_snapshot!(ran.stderr.replace(&port.to_string(), "PORT"), @r"
         error: cannot connect to 127.0.0.1:PORT as u, database d
           caused by: nobody answers at 127.0.0.1:PORT
+            hint: is the server running, and are its host and port right?
           caused by: Connection refused (os error 111)
         ");
         let ran = run(&place, "postgresql://u@/d?host=/nowhere");
         assert_eq!(ran.code, Some(5), "{}", ran.stderr);
         let ran = run(&place, "postgresql://u@no.such.host.invalid/d");
         assert_eq!(ran.code, Some(5), "{}", ran.stderr);
+        assert!(
+            ran.stderr.contains("hint: check the host's name"),
+            "{}",
+            ran.stderr
+        );
     }
 
     #[test]
