@@ -53,7 +53,7 @@ pub(super) struct Keys {
 }
 
 /// Words that other tools have for the same thing: `(theirs, ours)`.
-const SYNONYMS: [(&str, &str); 16] = [
+const SYNONYMS: [(&str, &str); 20] = [
     ("delimiter", "sep"),
     ("separator", "sep"),
     ("delim", "sep"),
@@ -70,22 +70,39 @@ const SYNONYMS: [(&str, &str); 16] = [
     ("variables", "vars"),
     ("settings", "session"),
     ("select", "sql"),
+    ("db", "dbname"),
+    ("username", "user"),
+    ("hostname", "host"),
+    ("server", "host"),
 ];
+
+/// The word for what older YAML, and many a tool, calls `yes` or `off`.
+fn yes_or_no(text: &str) -> Option<&'static str> {
+    match text.to_lowercase().as_str() {
+        "yes" | "y" | "on" | "1" => Some("true"),
+        "no" | "n" | "off" | "0" => Some("false"),
+        _ => None,
+    }
+}
 
 impl Keys {
     /// The key that `key`, which is not known, was probably meant to be.
     fn meant(self, key: &str) -> Option<&'static str> {
-        let lower = key.to_lowercase();
-        let synonym = SYNONYMS
+        let synonyms = SYNONYMS
             .iter()
-            .find(|(theirs, ours)| *theirs == lower && self.known.contains(ours))
-            .map(|(_, ours)| *ours);
+            .filter(|(_, ours)| self.known.contains(ours));
+        let ours = |word: &str| {
+            let found = synonyms.clone().find(|(theirs, _)| *theirs == word);
+            found.map(|(_, ours)| *ours)
+        };
         let all = self.known.iter().chain(self.reserved).copied();
-        synonym.or_else(|| nearest(key, all))
+        ours(&key.to_lowercase())
+            .or_else(|| nearest(key, all))
+            .or_else(|| ours(nearest(key, synonyms.clone().map(|(theirs, _)| *theirs))?))
     }
 
     /// What to say of `key`, which is not known.
-    fn unknown(self, key: &str) -> String {
+    pub(super) fn unknown(self, key: &str) -> String {
         match self.meant(key) {
             Some(near) if near == key => format!("`{key}` is not supported yet"),
             Some(near) => format!("unknown key, did you mean `{near}`?"),
@@ -210,7 +227,9 @@ impl<'a> At<'a> {
             return None;
         }
         let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-        let near = nearest(&text, known.iter().copied())
+        let near = yes_or_no(&text)
+            .filter(|word| known.contains(word))
+            .or_else(|| nearest(&text, known.iter().copied()))
             .map_or(String::new(), |near| format!("; did you mean `{near}`?"));
         self.wrong(format!(
             "expected {}, found `{text}`{near}",

@@ -115,16 +115,9 @@ fn parse(file: &Path, text: &str) -> Result<Document> {
         }
         let error = Error::new(ErrorKind::Job, format!("{place}: {}", syntax.what))
             .line("state", "nothing was opened");
-        if syntax.what.contains("limit exceeded") {
-            error.hint("an anchor that holds itself, or anchors that multiply, are no job")
-        } else if syntax.what.contains("tab") || syntax.what.contains("start any token") {
-            error.hint("YAML is indented with blanks, never with tabs; a text that begins with one of `@%*&!|>{[,` and the like needs quotes")
-        } else if syntax.what.contains("did not find expected key")
-            || syntax.what.contains("mapping values are not allowed")
-        {
-            error.hint("check the indentation, and quote texts that hold `: ` or ` #`")
-        } else {
-            error
+        match syntax_hint(&syntax.what) {
+            Some(hint) => error.hint(hint),
+            None => error,
         }
     })?;
     match &document.root {
@@ -138,6 +131,45 @@ fn parse(file: &Path, text: &str) -> Result<Document> {
         )
         .hint("a job file begins like `steps:`, with a list below; see `dwsload --help`")),
     }
+}
+
+/// What to do about the YAML parser's `what`.
+fn syntax_hint(what: &str) -> Option<&'static str> {
+    let hints = [
+        (
+            "limit exceeded",
+            "an anchor that holds itself, or anchors that multiply, are no job",
+        ),
+        (
+            "tab",
+            "YAML is indented with blanks, never with tabs; a text that begins with one of `@%*&!|>{[,` and the like needs quotes",
+        ),
+        (
+            "did not find expected key",
+            "check the indentation, and quote texts that hold `: ` or ` #`",
+        ),
+        (
+            "mapping values are not allowed",
+            "check the indentation, and quote texts that hold `: ` or ` #`",
+        ),
+        (
+            "block sequence entries are not allowed",
+            "a `-` alone needs quotes, `\"-\"`; else check the indentation",
+        ),
+        (
+            "did not find expected alphabetic",
+            "a text that begins with `*` or `&` needs quotes, such as `\"*.csv\"`",
+        ),
+        (
+            "did not find expected node content",
+            "is a quote missing? A text that begins with one of `,]}` and the like needs quotes",
+        ),
+    ];
+    let what = what.replace("start any token", "tab");
+    hints
+        .into_iter()
+        .find(|(words, _)| what.contains(words))
+        .map(|(_, hint)| hint)
 }
 
 fn resolve(file: &Path, reader: &mut Reader<'_>) -> Option<Job> {
@@ -238,6 +270,10 @@ fn connection(at: Option<&At<'_>>, folder: &Folder) -> Option<Connection> {
             return Some(Connection::Embedded);
         }
         if !text.contains("://") {
+            if text.contains('=') {
+                at.wrong("a string of `key=value` pairs is written as a mapping: `{host: ..., port: ..., dbname: ..., user: ...}`");
+                return None;
+            }
             at.wrong("expected `embedded`, a URL such as `postgresql://user@host:5432/dbname`, or a mapping with host, port, user, dbname");
             return None;
         }
@@ -255,16 +291,17 @@ fn connection(at: Option<&At<'_>>, folder: &Folder) -> Option<Connection> {
     Some(Connection::Server(settings))
 }
 
+const CONNECTION: Keys = Keys {
+    known: Settings::KEYWORDS,
+    reserved: &[],
+};
+
 fn mapping(at: &At<'_>) -> Option<Settings> {
     let mut settings = Settings::default();
     for (keyword, at) in at.entries()? {
         // psycopg2's name of `dbname`.
         if !Settings::KEYWORDS.contains(&keyword) && keyword != "database" {
-            let near = nearest(keyword, Settings::KEYWORDS.iter().copied());
-            at.wrong_key(match near {
-                Some(near) => format!("unknown key, did you mean `{near}`?"),
-                None => format!("unknown key; known here: {}", Settings::KEYWORDS.join(", ")),
-            });
+            at.wrong_key(CONNECTION.unknown(keyword));
             continue;
         }
         let Some(value) = at.text() else { continue };
@@ -490,7 +527,7 @@ steps:
           orders.yaml:17:5: steps[3]: a step has exactly one of sql, expect, copy_from, copy_to, copy_expert; this one has `sql` and `expect`
           orders.yaml:19:5: steps[4]: expected a mapping with one of sql, expect, copy_from, copy_to, copy_expert, found a single value
           orders.yaml:20:25: steps[5].copy_to.query: `table` and `query` exclude each other
-          orders.yaml:20:61: steps[5].copy_to.header: expected true, false, found `yes`
+          orders.yaml:20:61: steps[5].copy_to.header: expected true, false, found `yes`; did you mean `true`?
           orders.yaml:22:5: steps[5].name: this key stands twice
           orders.yaml:23:56: steps[6].copy_from.format: `fixed` is not supported yet
           orders.yaml:24:33: steps[7].copy_expert.file: standard input is read before in this job; it can be read once
@@ -508,6 +545,34 @@ steps:
     }
 
     #[test]
+    fn the_words_of_other_tools_are_understood_as_slips() {
+        insta::assert_snapshot!(mistakes("\
+connection: {server: h, db: d, username: u}
+steps:
+  - copy_from: {seperator: ',', delimeter: ',', file: a, table: t, header: Yes, columns: [a]}
+"), @r"
+        error: `orders.yaml` has 6 mistakes
+          orders.yaml:1:14: connection.server: unknown key, did you mean `host`?
+          orders.yaml:1:25: connection.db: unknown key, did you mean `dbname`?
+          orders.yaml:1:32: connection.username: unknown key, did you mean `user`?
+          orders.yaml:3:17: steps[1].copy_from.seperator: unknown key, did you mean `sep`?
+          orders.yaml:3:33: steps[1].copy_from.delimeter: unknown key, did you mean `sep`?
+          orders.yaml:3:76: steps[1].copy_from.header: expected true, false, match, map, found `Yes`; did you mean `true`?
+          state: nothing was opened
+        ");
+    }
+
+    #[test]
+    fn a_connection_string_of_pairs_is_led_to_the_mapping() {
+        let error = mistakes("connection: host=h password=hunter2\nsteps: [{sql: x}]\n");
+        assert!(
+            error.contains("written as a mapping: `{host: ..., "),
+            "{error}"
+        );
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
     fn a_comma_without_quotes_is_explained() {
         let error = mistakes("steps:\n  - copy_to: {query: SELECT a, b FROM t, file: x}\n");
         assert!(error.contains("comma needs quotes"), "{error}");
@@ -522,6 +587,22 @@ steps:
             (b"job: x\n", "`steps` is missing"),
             (b"steps: []\n", "the list is empty"),
             (b"steps:\n\t- sql: x\n", "never with tabs"),
+            (
+                b"steps:\n- copy_from:\n    file: -\n    table: t\n",
+                "needs quotes, `\"-\"`",
+            ),
+            (
+                b"steps:\n- copy_from: {file: *.csv, table: t}\n",
+                "needs quotes, such as `\"*.csv\"`",
+            ),
+            (
+                b"steps:\n- copy_from:\n    file: x\n    sep: ,\n",
+                "`,]}` and the like needs quotes",
+            ),
+            (
+                b"steps:\n- sql: SELECT ': x'\n",
+                "quote texts that hold `: `",
+            ),
             (b"a: 1\n---\nb: 2\n", "more than one document"),
             (b"\x1f\x8b\x08\0\xff\xfe", "not UTF-8"),
             (b"\0\0\0", "control characters"),
