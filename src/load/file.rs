@@ -1,5 +1,6 @@
 //! One file into the table, and what there is to say when that fails.
 
+use super::advice::{Spot, advice};
 use super::lane::{Lane, Stopped, input_thread_died};
 use super::{columns, place};
 use crate::error::{Error, ErrorKind, Result};
@@ -7,6 +8,7 @@ use crate::job::{CopyFrom, Header};
 use crate::name::column_list;
 use crate::progress::Event;
 use crate::record::dialect::Format;
+use crate::record::position::Position;
 use crate::run::{Stage, Stop};
 use crate::source::{self, Begin, Fed, Feed, Reading, Source};
 use crate::wire::error::WireError;
@@ -176,7 +178,7 @@ impl Here<'_> {
             Some((at, _)) => format!("cannot load `{}` into {table}: {at}", self.source),
             None => format!("cannot load `{}` into {table}", self.source),
         };
-        let hint = self.hint(&error, lane);
+        let hint = self.hint(&error, lane, known.as_ref().map(|(at, _)| at));
         let mut error = Error::from(error).within(message);
         if let Some((at, _)) = known {
             error = error.line("byte", at.offset.to_string());
@@ -187,41 +189,18 @@ impl Here<'_> {
         }
     }
 
-    /// What to do about refusals that people meet often.
-    fn hint(&self, error: &WireError, lane: Option<&Lane>) -> Option<String> {
-        let said = error.server()?;
-        match said.code.as_str() {
-            "22P04" if lane.is_some_and(|lane| lane.end.in_quote) => {
-                Some("a quote is opened in this record and never closed".into())
-            }
-            "22P04" | "22P02"
-                if self.step.dialect.format == Format::Text && self.looks_like_csv() =>
-            {
-                Some(
-                    "the file looks like csv, and the job reads it as text: add `format: csv`"
-                        .into(),
-                )
-            }
-            "42P01" | "3F000" => Some(format!(
-                "the job names the table {}; a name with a dot in it is written `\"a.b\"`, and upper case counts",
-                self.step.table
-            )),
-            "42703" if self.step.header == Header::Map => Some(
-                "with `header: map`, each name in the file's header must be a column of the table"
-                    .into(),
-            ),
-            "42501" => Some(format!(
-                "loading needs `GRANT INSERT ON {} TO ...`, and `header: match` SELECT too",
-                self.step.table
-            )),
-            "22021" => Some("the file must be UTF-8".into()),
-            _ => None,
-        }
-    }
-
-    fn looks_like_csv(&self) -> bool {
-        self.step.dialect.sep.is_none()
-            && matches!(self.source, Source::File(path) if path.to_string_lossy().contains(".csv"))
+    /// What to do about it.
+    fn hint(
+        &self,
+        error: &WireError,
+        lane: Option<&Lane>,
+        at: Option<&Position>,
+    ) -> Option<String> {
+        let spot = Spot {
+            first_record: at.is_some_and(|at| at.record == 1),
+            in_quote: lane.is_some_and(|lane| lane.end.in_quote),
+        };
+        advice(self.step, self.source, error.server()?, spot)
     }
 
     /// Says so when the server counts other rows than there are records: a trigger that swallows

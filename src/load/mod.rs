@@ -1,5 +1,6 @@
 //! Files into a table: each file is one COPY, all of them in the step's transaction.
 
+mod advice;
 mod columns;
 mod file;
 mod lane;

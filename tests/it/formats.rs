@@ -745,6 +745,88 @@ mod places_of_errors {
     "#);
     }
 
+    /// The hint of a load that is refused.
+    #[track_caller]
+    fn hint(scene: &Scene, content: &str, keys: &str) -> Option<String> {
+        scene.file("f", content);
+        let ran = scene.load(&format!("file: f, table: t, {keys}"));
+        assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+        let (_, after) = ran.stderr.split_once("hint: ")?;
+        Some(after.lines().next()?.to_owned())
+    }
+
+    #[test]
+    fn say_that_the_first_line_looks_like_a_header() {
+        let scene = Scene::new("CREATE TABLE t (name text, id int, \"Born on\" date)");
+        let header = Some(
+            "the first line looks like a header: `header: true` skips it, `header: map` loads by its names"
+                .to_owned(),
+        );
+        let csv = "Name,ID,born on\nx,1,2026-01-31\n";
+        assert_eq!(hint(&scene, csv, "format: csv"), header);
+        assert_eq!(hint(&scene, "name\tid\n", "columns: [name, id]"), header);
+        let keys = "format: csv, columns: [name, 'Born on']";
+        assert_eq!(hint(&scene, "x,Born on\n", keys), header);
+        // Other values are no header, and later lines neither.
+        assert_eq!(hint(&scene, "name,no id,x\n", "format: csv"), None);
+        assert_eq!(hint(&scene, "x,1,\nx,id,\n", "format: csv"), None);
+        let second = "name,id,born\nx,id,\n";
+        assert_eq!(hint(&scene, second, "format: csv, header: true"), None);
+    }
+
+    #[test]
+    fn say_that_another_character_separates_the_fields() {
+        let scene = Scene::new("CREATE TABLE t (a numeric, b text, c text)");
+        let separates = |what: &str| {
+            Some(format!(
+                "{what} seems to separate the fields: add {}",
+                match what {
+                    "`;`" => "`sep: \";\"`",
+                    "`|`" => "`sep: \"|\"`",
+                    "a tab" => "`sep: \"\\t\"`",
+                    _ => "`format: csv`",
+                }
+            ))
+        };
+        assert_eq!(hint(&scene, "1;x;y\n", "format: csv"), separates("`;`"));
+        assert_eq!(
+            hint(&scene, "a;b;c\n1;x;y\n", "format: csv, header: map"),
+            separates("`;`")
+        );
+        assert_eq!(hint(&scene, "1\tx\ty\n", "format: csv"), separates("a tab"));
+        assert_eq!(hint(&scene, "1|x|y\n", ""), separates("`|`"));
+        assert_eq!(hint(&scene, "1,x,y\n", ""), separates("`,`"));
+        // A decimal comma is not one, nor is a `;` where a `,` is, or in a later record.
+        assert_eq!(hint(&scene, "1,5\tx\ty\n", ""), None);
+        assert_eq!(hint(&scene, "1,x;y\n", "format: csv"), None);
+        assert_eq!(hint(&scene, "1,x,y\n2;x;y\n", "format: csv"), None);
+        assert_eq!(hint(&scene, "1;x\n", "format: csv, sep: '|'"), None);
+    }
+
+    #[test]
+    fn say_how_a_separator_of_one_byte_is_written() {
+        let scene = Scene::new(AB);
+        let tab = "a tab is written `sep: \"\\t\"`, in double quotes; text format has it by itself";
+        assert_eq!(hint(&scene, "1\tx\n", r"sep: \t").as_deref(), Some(tab));
+        assert_eq!(
+            hint(&scene, "1||x\n", "sep: '||'").as_deref(),
+            Some("`sep` is one byte, and `||` has 2")
+        );
+    }
+
+    #[test]
+    fn say_that_a_csv_file_with_quotes_is_read_as_text_with_commas() {
+        let scene = Scene::new("CREATE TABLE t (a text, b int)");
+        let loaded = |content: &str| {
+            scene.file("f.csv", content);
+            scene.load("file: f.csv, table: t, sep: ','").stderr
+        };
+        let quoted = loaded("x,1\n\"x\",\"2\"\n");
+        assert!(quoted.contains("hint: the file looks like csv"), "{quoted}");
+        let bare = loaded("x,1\nx,two\n");
+        assert!(!bare.contains("hint:"), "{bare}");
+    }
+
     #[test]
     fn say_where_bytes_are_not_utf8() {
         let (scene, ran) = loaded(b"1,x\n2,caf\xe9\n", "format: csv");
