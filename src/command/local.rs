@@ -164,6 +164,9 @@ fn state(place: &Place) -> String {
     let state = match (place.ready, place.kept) {
         (false, _) => "is starting or stopping",
         (true, true) => "is running until `dwsload local stop`",
+        (true, false) if place.users.is_empty() => {
+            "was left running by a process that was killed; the next job or `dwsload local stop` ends it"
+        }
         (true, false) => "is running until its last user leaves",
     };
     format!(

@@ -1,5 +1,6 @@
 //! `dwsload JOB.yaml`
 
+use std::path::Path;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -25,6 +26,12 @@ const GRACE: Duration = Duration::from_millis(1500);
 /// # Errors
 /// What stopped the job.
 pub fn run(args: &Run) -> Result<ExitCode> {
+    if let Some(word) = args.jobs.iter().find_map(|path| later(path)) {
+        return Err(Error::new(
+            ErrorKind::Usage,
+            format!("`dwsload {word}` is not supported yet"),
+        ));
+    }
     let [file] = args.jobs.as_slice() else {
         return Err(Error::new(
             ErrorKind::Usage,
@@ -59,6 +66,21 @@ pub fn run(args: &Run) -> Result<ExitCode> {
         elapsed: started.elapsed(),
     });
     Ok(ExitCode::SUCCESS)
+}
+
+/// A word that will be a command, where it is not the name of a file.
+fn later(path: &Path) -> Option<&str> {
+    const WORDS: [&str; 7] = [
+        "check",
+        "init",
+        "history",
+        "doctor",
+        "schema",
+        "completions",
+        "man",
+    ];
+    let word = path.to_str().filter(|word| WORDS.contains(word))?;
+    (!path.exists()).then_some(word)
 }
 
 fn style(args: &Run) -> Style {

@@ -14,8 +14,10 @@ use super::{table, wording};
 const DRAW_EVERY: Duration = Duration::from_millis(100);
 /// The speed shown is that of about this long.
 const SPEED_OVER: f64 = 3.0;
-/// Characters of the bar itself.
+/// Characters of the bar itself, where there is room; else half of that.
 const BAR: usize = 20;
+/// The parts of a line have these ranks: 0 is left out first.
+const RANKS: usize = 6;
 /// The most characters of a file's name.
 const NAME: usize = 32;
 
@@ -108,8 +110,11 @@ impl View {
 
     /// The line, in at most `width` characters: what matters least is left out first.
     fn line(&self, width: usize) -> String {
-        let pieces = self.pieces();
-        for left_out in 0..=pieces.len() {
+        // The bar itself becomes shorter first.
+        let whole = (BAR, 0);
+        let less = (0..RANKS).map(|left_out| (BAR / 2, left_out));
+        for (bar, left_out) in std::iter::once(whole).chain(less) {
+            let pieces = self.pieces(bar);
             let kept: Vec<&str> = pieces
                 .iter()
                 .filter(|(rank, _)| *rank >= left_out)
@@ -133,28 +138,28 @@ impl View {
         clippy::cast_sign_loss,
         reason = "whole bytes are shown"
     )]
-    fn pieces(&self) -> Vec<(usize, String)> {
+    fn pieces(&self, bar: usize) -> Vec<(usize, String)> {
         let mut pieces = Vec::new();
         match self.size {
             Some(size) => {
                 let done = self.disk.min(size);
-                pieces.push((1, drawn(done, size)));
-                pieces.push((6, format!("{:>3}%", percent(done, size))));
+                pieces.push((1, drawn(done, size, bar)));
+                pieces.push((5, format!("{:>3}%", percent(done, size))));
                 let size = wording::bytes(size);
-                pieces.push((2, format!("{:>8} of {size}", wording::bytes(done))));
+                pieces.push((0, format!("{:>8} of {size}", wording::bytes(done))));
             }
-            None => pieces.push((6, format!("{:>8}", wording::bytes(self.bytes)))),
+            None => pieces.push((5, format!("{:>8}", wording::bytes(self.bytes)))),
         }
         // An unload does not count rows before its end.
         if self.records > 0 {
-            pieces.push((3, format!("{:>12}", wording::rows(self.records))));
+            pieces.push((2, format!("{:>12}", wording::rows(self.records))));
         }
         if self.speed >= 1.0 {
             let speed = wording::bytes(self.speed as u64);
-            pieces.push((0, format!("{:>10}", format!("{speed}/s"))));
+            pieces.push((3, format!("{:>10}", format!("{speed}/s"))));
         }
         if let Some(left) = self.left() {
-            pieces.push((5, format!("{left} left")));
+            pieces.push((4, format!("{left} left")));
         }
         pieces
     }
@@ -177,10 +182,10 @@ fn percent(done: u64, size: u64) -> u64 {
         .unwrap_or(100)
 }
 
-fn drawn(done: u64, size: u64) -> String {
+fn drawn(done: u64, size: u64, bar: usize) -> String {
     let full =
-        usize::try_from(u128::from(done) * BAR as u128 / u128::from(size.max(1))).unwrap_or(BAR);
-    format!("{}{}", "━".repeat(full), "─".repeat(BAR - full.min(BAR)))
+        usize::try_from(u128::from(done) * bar as u128 / u128::from(size.max(1))).unwrap_or(bar);
+    format!("{}{}", "━".repeat(full), "─".repeat(bar - full.min(bar)))
 }
 
 /// The end of a long name, which tells more than its beginning.
@@ -272,9 +277,9 @@ mod tests {
             .into();
         insta::assert_snapshot!(lines.join("\n"), @r"
           orders-2026-01.csv  ━━━━━───────────────   25%   27.3 MB of 106.2 MB  672,643 rows   18.4 MB/s  4 s left
-          orders-2026-01.csv  ━━━━━───────────────   25%   27.3 MB of 106.2 MB  672,643 rows  4 s left
-          orders-2026-01.csv   25%   27.3 MB of 106.2 MB  672,643 rows  4 s left
-          orders-2026-01.csv   25%  672,643 rows  4 s left
+          orders-2026-01.csv  ━━────────   25%   27.3 MB of 106.2 MB  672,643 rows   18.4 MB/s  4 s left
+          orders-2026-01.csv  ━━────────   25%  672,643 rows   18.4 MB/s  4 s left
+          …rs-2026-01.csv   25%  672,643 rows   18.4 MB/s  4 s left
           orders-2026-01.csv   25%  4 s left
           …ers-2026-01.csv   25%
         …026-01.csv
