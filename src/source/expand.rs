@@ -1,5 +1,6 @@
 //! From the patterns of a job file to the files that are there.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::fs::{self, File};
 use std::io;
@@ -46,25 +47,62 @@ impl fmt::Display for Source {
 /// the patterns that name nothing.
 ///
 /// # Errors
-/// [`ErrorKind::Input`] for a pattern that cannot be read and a folder that cannot be listed.
+/// [`ErrorKind::Input`] for a pattern that cannot be read, a folder that cannot be listed, and a
+/// file that two patterns name.
 pub fn expand(patterns: &[InputPattern]) -> Result<(Vec<Source>, Vec<PathBuf>)> {
     let (mut found, mut missing) = (Vec::new(), Vec::new());
-    for pattern in patterns {
-        match pattern {
-            InputPattern::Stdin => found.push(Source::Stdin),
-            InputPattern::Path(path) if may_be_there(path) => {
-                found.push(Source::File(path.clone()));
+    let mut named = Named::default();
+    for (number, pattern) in patterns.iter().enumerate() {
+        let InputPattern::Path(pattern) = pattern else {
+            found.push(Source::Stdin);
+            continue;
+        };
+        let files = if may_be_there(pattern) {
+            vec![pattern.clone()]
+        } else {
+            matches(pattern)?
+        };
+        if files.is_empty() {
+            missing.push(pattern.clone());
+        }
+        for file in files {
+            if patterns.len() > 1 {
+                named.note(&file, number, pattern)?;
             }
-            InputPattern::Path(path) => {
-                let matches = matches(path)?;
-                if matches.is_empty() {
-                    missing.push(path.clone());
-                }
-                found.extend(matches.into_iter().map(Source::File));
-            }
+            found.push(Source::File(file));
         }
     }
     Ok((found, missing))
+}
+
+/// The files that patterns have named so far, each with the first pattern that did and its number.
+#[derive(Default)]
+struct Named<'a>(HashMap<PathBuf, (usize, &'a Path)>);
+
+impl<'a> Named<'a> {
+    /// Takes note of a file; refuses one that another pattern has named, whatever names the two
+    /// have for it: its rows would be in the table twice. A pipe may be read twice, and gives
+    /// something else each time.
+    fn note(&mut self, file: &Path, number: usize, pattern: &'a Path) -> Result<()> {
+        if fs::metadata(file).is_ok_and(|about| !about.is_file()) {
+            return Ok(());
+        }
+        let real = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+        let (first, before) = *self.0.entry(real).or_insert((number, pattern));
+        if first == number {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Input,
+            format!(
+                "`{}` is named twice, by `{}` and by `{}`",
+                file.display(),
+                before.display(),
+                pattern.display()
+            ),
+        )
+        .hint("its rows would be loaded twice; let one pattern of the step name it"))
+    }
 }
 
 /// Whether `path` is a name to open: it is there, or only opening it tells why it is not (a folder
@@ -151,13 +189,47 @@ mod tests {
         let odd = dir.path().join("[prod] 2026?");
         std::fs::create_dir(&odd).unwrap();
         std::fs::write(odd.join("a.csv"), "").unwrap();
-        let (found, missing) = expand(&[
-            InputPattern::Path(odd.join("*.csv")),
-            InputPattern::Path(dir.path().join("[[]*/a.csv")),
-        ])
-        .unwrap();
-        let file = Source::File(odd.join("a.csv"));
-        assert_eq!(found, [file.clone(), file]);
-        assert!(missing.is_empty());
+        for pattern in [odd.join("*.csv"), dir.path().join("[[]*/a.csv")] {
+            let (found, missing) = expand(&[InputPattern::Path(pattern)]).unwrap();
+            assert_eq!(found, [Source::File(odd.join("a.csv"))]);
+            assert!(missing.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_file_that_two_patterns_name_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        std::fs::create_dir(path("x")).unwrap();
+        for name in ["m.txt", "n.txt", "o.csv"] {
+            std::fs::write(path(name), "").unwrap();
+        }
+        std::os::unix::fs::symlink("n.txt", path("link")).unwrap();
+        let expand = |patterns: &[&str]| {
+            let patterns: Vec<_> = patterns
+                .iter()
+                .map(|name| InputPattern::Path(path(name)))
+                .collect();
+            expand(&patterns)
+        };
+        for (one, other, file) in [
+            ("n.txt", "n*.txt", "n.txt"),
+            ("?.txt", "n.txt", "n.txt"),
+            ("n.txt", "n.txt", "n.txt"),
+            ("n.txt", "x/../n.txt", "x/../n.txt"),
+            ("n.txt", "link", "link"),
+        ] {
+            let error = expand(&["o.csv", one, other]).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Input);
+            let [one, other, file] =
+                [one, other, file].map(|name| path(name).display().to_string());
+            assert_eq!(
+                error.to_string(),
+                format!("`{file}` is named twice, by `{one}` and by `{other}`")
+            );
+        }
+        assert_eq!(expand(&["*.txt", "*.csv"]).unwrap().0.len(), 3);
+        let null = || InputPattern::Path("/dev/null".into());
+        assert_eq!(super::expand(&[null(), null()]).unwrap().0.len(), 2);
     }
 }
