@@ -47,7 +47,7 @@ fn inputs(step: &CopyFrom, stage: &Stage<'_>) -> Result<Vec<Source>> {
     for path in missing {
         complain(step.on_missing, stage, || {
             let error = Error::new(ErrorKind::Input, format!("no file `{}`", path.display()));
-            if stage.outputs.iter().any(|pending| pending.target() == path) {
+            if stage.outputs.is_awaited(&path) {
                 return error.hint(
                     "an earlier step of this job writes it, and it appears with the COMMIT: use `transaction: step`",
                 );

@@ -46,7 +46,9 @@ pub(super) async fn copy_expert(step: &CopyExpert, stage: &mut Stage<'_>) -> Res
             }
             Reply::CopyOut => {
                 let (written, pending) = expert.unload(&mut exchange, *observer, stop).await?;
-                outputs.extend(pending);
+                if let Some(pending) = pending {
+                    outputs.keep(pending)?;
+                }
                 moved = Some(Moved::Out {
                     bytes: written.bytes,
                     reader_gone: written.reader_gone,

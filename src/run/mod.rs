@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::job::{Action, Job, Step, Transaction};
 use crate::name::literal;
 use crate::progress::{Event, Observer, Outcome};
-use crate::sink::Pending;
+use crate::sink::Outputs;
 use crate::wire::error::WireError;
 use crate::wire::session::{Session, Status};
 use crate::{load, unload};
@@ -23,7 +23,7 @@ pub(crate) struct Stage<'a> {
     pub(crate) observer: &'a dyn Observer,
     pub(crate) stop: Stop,
     /// Files that appear under their names when the transaction commits.
-    pub(crate) outputs: &'a mut Vec<Pending>,
+    pub(crate) outputs: &'a mut Outputs,
 }
 
 impl Stage<'_> {
@@ -75,7 +75,7 @@ pub async fn run(
         session,
         observer,
         stop,
-        outputs: Vec::new(),
+        outputs: Outputs::default(),
         totals: Totals::default(),
         committed: 0,
         open: false,
@@ -96,7 +96,7 @@ struct Run<'a> {
     session: &'a mut Session,
     observer: &'a dyn Observer,
     stop: Stop,
-    outputs: Vec<Pending>,
+    outputs: Outputs,
     totals: Totals,
     /// Steps that are committed.
     committed: usize,
@@ -274,7 +274,7 @@ impl Run<'_> {
 
     fn publish(&mut self, upto: usize) -> Result<()> {
         self.committed = upto;
-        for pending in self.outputs.drain(..) {
+        for pending in self.outputs.take() {
             pending.publish()?;
         }
         Ok(())

@@ -48,14 +48,14 @@ impl Pending {
             }
             _ => {}
         }
-        // A link is kept, and what it leads to is replaced.
-        let target = &fs::canonicalize(target).unwrap_or_else(|_| target.to_owned());
         if let Some(folder) = target
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty())
         {
             fs::create_dir_all(folder).map_err(failed)?;
         }
+        // A link is kept, and what it leads to is replaced.
+        let target = &resolved(target);
         let (working, file) = working_file(target).map_err(failed)?;
         Ok((
             Self {
@@ -66,9 +66,14 @@ impl Pending {
         ))
     }
 
-    /// The final name.
+    /// The final name, without links and `..`, so that a file has one name only.
     pub fn target(&self) -> &Path {
         &self.target
+    }
+
+    /// Whether there is a file to publish, and no device or pipe.
+    pub(super) fn is_file(&self) -> bool {
+        self.working.is_some()
     }
 
     /// Gives the file its final name, replacing what was there.
@@ -102,6 +107,21 @@ impl Drop for Pending {
             let _ = fs::remove_file(working);
         }
     }
+}
+
+/// `path` without links and `..`, where its folder is there; the file need not be.
+pub(super) fn resolved(path: &Path) -> PathBuf {
+    let through_folder = || {
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        Some(fs::canonicalize(folder).ok()?.join(path.file_name()?))
+    };
+    fs::canonicalize(path)
+        .ok()
+        .or_else(through_folder)
+        .unwrap_or_else(|| path.to_owned())
 }
 
 /// A new file beside `target`, hidden, so that patterns such as `*.csv` do not pick it up. Its name

@@ -3,6 +3,8 @@
 
 mod drain;
 mod file;
+mod outputs;
 
 pub use drain::{Drain, Written, drain};
 pub use file::Pending;
+pub use outputs::Outputs;

@@ -30,7 +30,9 @@ pub(crate) async fn copy_to(step: &CopyTo, stage: &mut Stage<'_>) -> Result<Outc
     pumped.map_err(|stopped| stopped.into_error(refused))?;
     let rows = copy.finish().await.map_err(refused)?;
     let (written, pending) = finish(drain, &mut stage.stop).await?;
-    stage.outputs.extend(pending);
+    if let Some(pending) = pending {
+        stage.outputs.keep(pending)?;
+    }
     Ok(Outcome::Unloaded {
         rows,
         bytes: written.bytes,

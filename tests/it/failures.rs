@@ -400,11 +400,26 @@ mod outputs {
     #[test]
     fn of_two_steps_of_one_job_are_never_mixed() {
         let scene = Scene::new("");
-        scene
-            .run("- copy_to: {query: SELECT 1, file: out}\n- copy_expert: {sql: COPY (SELECT 2) TO STDOUT, file: out}")
-            .ok();
-        assert_eq!(scene.place.read("out"), b"2\n");
-        assert_eq!(names(&scene.place.path("")), ["job.yaml", "out"]);
+        scene.file("out", "before");
+        fs::create_dir(scene.place.path("x")).unwrap();
+        let first = "- copy_to: {query: SELECT 1, file: out}";
+        for second in [
+            "copy_expert: {sql: COPY (SELECT 2) TO STDOUT, file: out}",
+            "copy_to: {query: SELECT 2, file: x/../out}",
+        ] {
+            let ran = scene.run(&format!("{first}\n- {second}"));
+            assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+            let part = "an earlier step of this job writes `out` too";
+            assert!(scene.said(&ran).contains(part), "{}", ran.stderr);
+            assert_eq!(scene.place.read("out"), b"before");
+            assert_eq!(names(&scene.place.path("")), ["job.yaml", "out", "x"]);
+        }
+        // With a transaction for each, the first file is there for good.
+        let ran = scene.run(&format!(
+            "{first}\n- copy_expert: {{sql: COPY (SELECT 2) TO STDOUT, file: out}}\ntransaction: step"
+        ));
+        assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+        assert_eq!(scene.place.read("out"), b"1\n");
     }
 }
 
