@@ -1,7 +1,8 @@
 //! Output files under a working name.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata, Permissions};
 use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -19,7 +20,8 @@ pub struct Pending {
 }
 
 impl Pending {
-    /// Creates the working file, and the folder it is in. `None` in place of the file where
+    /// Creates the working file, and the folder it is in. A file that replaces another takes over
+    /// its permissions, and its owner and group where the system lets us. `None` in place of the file where
     /// `target` is something to write to directly: opening a named pipe waits for its reader, so
     /// that is left to whoever may wait.
     ///
@@ -33,7 +35,8 @@ impl Pending {
             )
             .because(cause)
         };
-        match fs::metadata(target) {
+        let there = fs::metadata(target);
+        match &there {
             Ok(there) if there.is_dir() => {
                 return Err(failed(io::ErrorKind::IsADirectory.into()).hint("name a file in it"));
             }
@@ -57,13 +60,15 @@ impl Pending {
         // A link is kept, and what it leads to is replaced.
         let target = &resolved(target);
         let (working, file) = working_file(target).map_err(failed)?;
-        Ok((
-            Self {
-                target: target.to_owned(),
-                working: Some(working),
-            },
-            Some(file),
-        ))
+        // Dropped, it takes the working file along.
+        let pending = Self {
+            target: target.clone(),
+            working: Some(working),
+        };
+        if let Ok(there) = there {
+            resemble(&file, &there).map_err(failed)?;
+        }
+        Ok((pending, Some(file)))
     }
 
     /// The final name, without links and `..`, so that a file has one name only.
@@ -107,6 +112,21 @@ impl Drop for Pending {
             let _ = fs::remove_file(working);
         }
     }
+}
+
+/// Gives `file` the permissions of the file that it will replace, before anything is in it, and its
+/// owner and group where we may: root may, and others within their groups.
+fn resemble(file: &File, there: &Metadata) -> io::Result<()> {
+    let now = file.metadata()?;
+    if (now.uid(), now.gid()) != (there.uid(), there.gid()) {
+        let _ = fchown(file, Some(there.uid()), Some(there.gid()))
+            .or_else(|_| fchown(file, None, Some(there.gid())));
+    }
+    let mode = there.mode() & 0o777;
+    if now.mode() & 0o777 == mode {
+        return Ok(());
+    }
+    file.set_permissions(Permissions::from_mode(mode))
 }
 
 /// `path` without links and `..`, where its folder is there; the file need not be.
@@ -179,6 +199,28 @@ mod tests {
         pending.publish().unwrap();
         assert!(link.is_symlink());
         assert_eq!(fs::read(&real).unwrap(), b"new");
+    }
+
+    #[test]
+    fn a_file_that_replaces_another_has_its_permissions_and_owner() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("out");
+        fs::write(&target, "old").unwrap();
+        // Root may give a file away.
+        if std::os::unix::fs::chown(&target, Some(65534), Some(65534)).is_err() {
+            assert_ne!(fs::metadata(&target).unwrap().uid(), 0);
+        }
+        for mode in [0o600, 0o666, 0o440] {
+            fs::set_permissions(&target, Permissions::from_mode(mode)).unwrap();
+            let before = fs::metadata(&target).unwrap();
+            let (pending, file) = Pending::create(&target).unwrap();
+            file.unwrap().write_all(b"new").unwrap();
+            pending.publish().unwrap();
+            let after = fs::metadata(&target).unwrap();
+            assert_eq!(after.mode() & 0o777, mode);
+            assert_eq!((after.uid(), after.gid()), (before.uid(), before.gid()));
+            assert_ne!(after.ino(), before.ino());
+        }
     }
 
     #[test]
