@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::pin::pin;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::time::sleep_until;
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::cli::{Progress, Run};
 use crate::embedded::Embedded;
@@ -95,28 +95,81 @@ fn style(args: &Run) -> Style {
 
 /// Runs the job, and stops it on a signal or when its time is over.
 async fn supervise(job: &Job, observer: &dyn Observer) -> Result<Totals> {
-    let (stopper, stop) = stop();
     let mut signals = Signals::new()?;
-    let mut work = pin!(connect_and_run(job, observer, stop));
-    let started = tokio::time::Instant::now();
+    let mut embedded = None;
+    let (outcome, deadline) = finish(job, observer, &mut signals, &mut embedded).await?;
+    // What the job did is decided; neither a signal nor the server's end changes it any more.
+    if let Some(embedded) = embedded {
+        give_back(embedded, deadline, &mut signals, observer).await;
+    }
+    outcome
+}
+
+/// Runs the job to its outcome. With it, where the job was stopped, until when this process may
+/// go on.
+///
+/// # Errors
+/// The job was stopped and did not get to its outcome in time.
+async fn finish(
+    job: &Job,
+    observer: &dyn Observer,
+    signals: &mut Signals,
+    embedded: &mut Option<Embedded>,
+) -> Result<(Result<Totals>, Option<Instant>)> {
+    let (stopper, stop) = stop();
+    let mut work = pin!(connect_and_run(job, observer, stop, embedded));
+    let started = Instant::now();
     // A time beyond the clock never comes.
     let limit = job.timeout.and_then(|timeout| started.checked_add(timeout));
     let reason = tokio::select! {
         biased;
-        outcome = &mut work => return outcome,
+        outcome = &mut work => return Ok((outcome, None)),
         signal = signals.next() => Reason::Signal(signal),
         () = sleep_until(limit.unwrap_or(started)), if limit.is_some() => {
             Reason::Timeout(job.timeout.unwrap_or_default())
         }
     };
-    let grace = tokio::time::timeout(GRACE, async {
+    let deadline = Instant::now() + GRACE;
+    let grace = timeout_at(deadline, async {
         // The run goes on while it is told to stop: it takes the server's answer to the cancel.
         let (outcome, ()) = futures::join!(&mut work, stopper.stop(reason));
         outcome
     });
     match grace.await {
-        Ok(outcome) => outcome,
+        Ok(outcome) => Ok((outcome, Some(deadline))),
         Err(_) => Err(abandoned(reason, &stopper)),
+    }
+}
+
+/// Gives the embedded server back: the last user stops it. That may take until `deadline`, or a
+/// while after a signal.
+async fn give_back(
+    embedded: Embedded,
+    deadline: Option<Instant>,
+    signals: &mut Signals,
+    observer: &dyn Observer,
+) {
+    let hurry = async {
+        let deadline = match deadline {
+            Some(deadline) => deadline,
+            None => {
+                signals.next().await;
+                Instant::now() + GRACE
+            }
+        };
+        sleep_until(deadline).await;
+    };
+    tokio::select! {
+        biased;
+        stopped = embedded.stop() => {
+            if let Err(error) = stopped {
+                // A server left running is no failure of the job.
+                observer.observe(Event::Warning(&error.to_string()));
+            }
+        }
+        () = hurry => observer.observe(Event::Warning(
+            "the embedded PostgreSQL has not ended yet; it was told to",
+        )),
     }
 }
 
@@ -133,16 +186,15 @@ fn abandoned(reason: Reason, stopper: &Stopper) -> Error {
     reason.error().line("state", "the server did not answer; the connection is closed, so what was not committed is rolled back")
 }
 
-async fn connect_and_run(job: &Job, observer: &dyn Observer, mut stop: Stop) -> Result<Totals> {
-    let (target, embedded) = target(job, observer, &mut stop).await?;
-    let outcome = run_on(&target, job, observer, stop).await;
-    if let Some(embedded) = embedded {
-        if let Err(error) = embedded.stop().await {
-            // What the job did is decided; a server left running is no failure of it.
-            observer.observe(Event::Warning(&error.to_string()));
-        }
-    }
-    outcome
+/// Leaves the use of the embedded server, if the job has one, in `embedded`: to be given back.
+async fn connect_and_run(
+    job: &Job,
+    observer: &dyn Observer,
+    mut stop: Stop,
+    embedded: &mut Option<Embedded>,
+) -> Result<Totals> {
+    let target = target(job, observer, &mut stop, embedded).await?;
+    run_on(&target, job, observer, stop).await
 }
 
 async fn run_on(
@@ -175,24 +227,25 @@ async fn run_on(
     outcome
 }
 
-/// Where the job runs; with the embedded server's use, which must be given back.
+/// Where the job runs. An embedded server is started for it, and its use left in `embedded`.
 async fn target(
     job: &Job,
     observer: &dyn Observer,
     stop: &mut Stop,
-) -> Result<(Target, Option<Embedded>)> {
+    embedded: &mut Option<Embedded>,
+) -> Result<Target> {
     match &job.connection {
         Connection::Embedded => {
             let say = |text: &str| observer.observe(Event::Preparing(text));
-            let embedded = Embedded::start(say, async { stop.wait().await.error() }).await?;
-            Ok((embedded.target(), Some(embedded)))
+            let started = Embedded::start(say, async { stop.wait().await.error() }).await?;
+            Ok(embedded.insert(started).target())
         }
         Connection::Server(settings) => {
             let target = Target::resolve(settings, &Environment::of_process())?;
             for warning in &target.warnings {
                 observer.observe(Event::Warning(warning));
             }
-            Ok((target, None))
+            Ok(target)
         }
     }
 }

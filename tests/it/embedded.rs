@@ -464,6 +464,50 @@ fn a_terminated_dwsload_stops_the_server_quickly() {
 }
 
 #[test]
+fn a_signal_while_the_server_stops_does_not_change_what_the_job_has_done() {
+    let world = World::ready();
+    let job = world.dir.path().join("job.yaml");
+    let steps = "- sql: CREATE TABLE t (a text)\n- copy_from: {file: '-', table: t}\n";
+    fs::write(
+        &job,
+        format!("connection: embedded\ntransaction: step\nsteps:\n{steps}"),
+    )
+    .unwrap();
+    let mut run = world
+        .dwsload(&[job.to_str().unwrap()])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(run.stderr.take().unwrap());
+    let mut until_step = |step: &str| {
+        let mut line = String::new();
+        while !line.starts_with(step) {
+            line.clear();
+            assert_ne!(said.read_line(&mut line).unwrap(), 0, "no {step}");
+        }
+    };
+    until_step("1/2");
+    // The session goes on; the shutdown does not begin.
+    let postmaster = world.postmaster();
+    kill_process(postmaster, Signal::STOP).unwrap();
+    run.stdin.take().unwrap().write_all(b"x\n").unwrap();
+    until_step("2/2");
+    kill_process(pid(&run), Signal::TERM).unwrap();
+    let sent = Instant::now();
+    let ended = run.wait();
+    let took = sent.elapsed();
+    kill_process(postmaster, Signal::CONT).unwrap();
+    let mut rest = String::new();
+    std::io::Read::read_to_string(&mut said, &mut rest).unwrap();
+    assert_eq!(ended.unwrap().code(), Some(0), "{rest}");
+    assert!(took < Duration::from_secs(3), "{took:?}");
+    assert!(rest.contains("has not ended yet"), "{rest}");
+    assert!(rest.contains("job: done, 1 row loaded"), "{rest}");
+    assert_eq!(world.sql("TABLE t"), "x\n");
+}
+
+#[test]
 fn a_path_too_long_or_too_odd_for_a_socket_still_works() {
     for name in [&"x".repeat(120), "it's \"a\" $(folder), really"] {
         let world = World::named(name);
