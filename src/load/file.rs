@@ -161,7 +161,7 @@ impl Here<'_> {
         let known = lane.and_then(|lane| {
             let place = place::place(
                 error.server()?,
-                Some(self.step.table.name().as_str()),
+                self.step.table.name().as_str(),
                 &lane.positions,
                 Some(self.source),
             )?;

@@ -7,11 +7,11 @@ use crate::wire::error::ServerMessage;
 /// The record that `said` is about.
 ///
 /// Found by the COPY line of its CONTEXT. Other context lines may stand before and after (json,
-/// triggers), and the words are translated, but in every translation "COPY", the table and then
-/// the line number come in this order.
+/// triggers), and the words are translated, but in most translations "COPY", the table, a comma and
+/// then the line number come in this order. In the others (Japanese, Korean) nothing is found.
 pub(crate) fn place(
     said: &ServerMessage,
-    table: Option<&str>,
+    table: &str,
     positions: &Positions,
     source: Option<&Source>,
 ) -> Option<Position> {
@@ -20,7 +20,7 @@ pub(crate) fn place(
 }
 
 /// The line number in the COPY line of `context`.
-fn line(context: &str, table: Option<&str>) -> Option<u64> {
+fn line(context: &str, table: &str) -> Option<u64> {
     // The first line that begins with the COPY and its table: what comes before may be json's or a
     // trigger's, what comes after may be the lines of a quoted value. Where a translation puts the
     // words in another order, the last line that has them.
@@ -38,12 +38,9 @@ fn line(context: &str, table: Option<&str>) -> Option<u64> {
     number.parse().ok()
 }
 
-/// What follows the table's name; that name, where it is not known, ends at the first comma.
-fn behind_table<'a>(text: &'a str, table: Option<&str>) -> Option<&'a str> {
-    match table {
-        Some(table) => text.strip_prefix(table),
-        None => text.split_once(',').map(|(_, after)| after),
-    }
+/// What follows the table's name, which may hold commas and digits itself.
+fn behind_table<'a>(text: &'a str, table: &str) -> Option<&'a str> {
+    text.strip_prefix(table)?.strip_prefix(',')
 }
 
 #[cfg(test)]
@@ -71,8 +68,10 @@ mod tests {
             ("COPY t, line 4: \"a\nCOPY t, line 9\"", "t", 4),
             ("外部 COPY t, 行 6", "t", 6),
         ] {
-            assert_eq!(line(context, Some(table)), Some(expected), "{context}");
+            assert_eq!(line(context, table), Some(expected), "{context}");
         }
-        assert_eq!(line("SQL statement \"SELECT 1\"", Some("t")), None);
+        for context in ["SQL statement \"SELECT 1\"", "COPY t$1, line 4: \"a\""] {
+            assert_eq!(line(context, "t"), None, "{context}");
+        }
     }
 }

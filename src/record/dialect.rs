@@ -150,10 +150,12 @@ pub struct CopyStatement {
     pub dialect: Option<Dialect>,
     /// The first record is a header.
     pub header: bool,
+    /// The table as the server calls it, without its schema; `None` where there is none.
+    pub table: Option<String>,
 }
 
 impl CopyStatement {
-    /// Reads the options of the last COPY in `sql`, old and new syntax alike.
+    /// Reads the table and the options of the last COPY in `sql`, old and new syntax alike.
     pub fn read(sql: &str) -> Self {
         let tokens = tokens(sql);
         let copy = tokens
@@ -187,14 +189,38 @@ impl CopyStatement {
         Self {
             dialect: (!has("binary")).then_some(dialect),
             header,
+            table: table(options.get(1..).unwrap_or_default()),
         }
+    }
+}
+
+/// The last part of the name at the start of `tokens`, which follow COPY.
+fn table(tokens: &[Token]) -> Option<String> {
+    let mut rest = match tokens {
+        // The oldest syntax.
+        [binary, rest @ ..] if binary.is("binary") => rest,
+        all => all,
+    };
+    while let [_, Token::Dot, after @ ..] = rest {
+        rest = after;
+    }
+    match rest.first()? {
+        Token::Word(word) => Some(word.to_ascii_lowercase()),
+        Token::Name(name) => Some(name.clone()),
+        Token::Literal(_) | Token::Dot => None,
     }
 }
 
 #[derive(Debug, PartialEq, Eq)]
 enum Token {
+    /// A word without quotes: a key word or a name.
     Word(String),
+    /// A name in quotes.
+    Name(String),
+    /// A string literal.
     Literal(String),
+    /// What stands between the parts of a name.
+    Dot,
 }
 
 impl Token {
@@ -205,18 +231,19 @@ impl Token {
             Self::Literal(text) => {
                 matches!(word, "csv" | "binary") && text.eq_ignore_ascii_case(word)
             }
+            Self::Name(_) | Self::Dot => false,
         }
     }
 
     fn literal(&self) -> Option<String> {
         match self {
             Self::Literal(text) => Some(text.clone()),
-            Self::Word(_) => None,
+            Self::Word(_) | Self::Name(_) | Self::Dot => None,
         }
     }
 }
 
-/// Words and string literals of `sql`; comments, quoted names and punctuation are left out.
+/// Words, names and string literals of `sql`; comments and other punctuation are left out.
 fn tokens(sql: &str) -> Vec<Token> {
     let mut tokens = Vec::new();
     let mut rest = sql;
@@ -227,17 +254,22 @@ fn tokens(sql: &str) -> Vec<Token> {
             after.split_once("*/").map_or("", |(_, after)| after)
         } else if first == '\'' || first == '"' {
             let (text, after) = quoted(&rest[1..], first);
-            if first == '\'' {
-                tokens.push(Token::Literal(text));
-            }
+            tokens.push(if first == '"' {
+                Token::Name(text)
+            } else {
+                Token::Literal(text)
+            });
             after
         } else if first.is_alphanumeric() || first == '_' {
             let end = rest
-                .find(|c: char| !c.is_alphanumeric() && c != '_')
+                .find(|c: char| !c.is_alphanumeric() && c != '_' && c != '$')
                 .unwrap_or(rest.len());
             tokens.push(Token::Word(rest[..end].to_owned()));
             &rest[end..]
         } else {
+            if first == '.' {
+                tokens.push(Token::Dot);
+            }
             &rest[first.len_utf8()..]
         };
     }
@@ -308,6 +340,16 @@ mod tests {
         );
         assert!(!text.header);
         assert_eq!(read("COPY t FROM STDIN WITH BINARY").dialect, None);
+        for (sql, table) in [
+            ("COPY T FROM STDIN", Some("t")),
+            ("copy s.T$1 (a) from stdin", Some("t$1")),
+            ("COPY \"S.x\" . \"a,b \"\"1\" FROM STDIN", Some("a,b \"1")),
+            ("COPY BINARY \"T\" FROM STDIN", Some("T")),
+            ("SELECT 1; COPY /* x */ d.s.t FROM STDIN", Some("t")),
+            ("COPY", None),
+        ] {
+            assert_eq!(read(sql).table.as_deref(), table, "{sql}");
+        }
         assert_eq!(read("COPY t FROM STDIN (FORMAT 'binary')").dialect, None);
     }
 }

@@ -198,7 +198,10 @@ impl Expert<'_> {
             .lane
             .as_ref()
             .filter(|_| self.statement.dialect.is_some());
-        let place = lane.and_then(|lane| load::place(error.server()?, None, &lane.positions, None));
+        let place = lane.and_then(|lane| {
+            let table = self.statement.table.as_deref()?;
+            load::place(error.server()?, table, &lane.positions, None)
+        });
         let message = match (place, &self.step.file) {
             (Some(mut at), Some(InputPattern::Path(path))) => {
                 // The server counts the header it was told of.

@@ -849,6 +849,11 @@ mod places_of_errors {
             .run("- copy_expert: {sql: 'COPY t FROM STDIN WITH (FORMAT csv, HEADER)', file: f}");
         let said = scene.said(&ran);
         assert!(said.contains("`f`: record 2, line 4"), "{said}");
+        scene.psql("CREATE TABLE \"a, b 1\" (a int, \"c, d 2\" int)");
+        scene.file("g", "1\t1\n2\t2\n3\t3\n4\tz\n");
+        let ran = scene.run("- copy_expert: {sql: 'COPY public.\"a, b 1\" FROM STDIN', file: g}");
+        let said = scene.said(&ran);
+        assert!(said.contains("`g`: record 4, line 4"), "{said}");
     }
 
     #[test]
