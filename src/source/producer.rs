@@ -147,7 +147,8 @@ impl Producer {
         })
     }
 
-    /// Whether reads come from a plain file, which never waits for anybody.
+    /// Whether reads come from a plain file. They wait for a disk at most; where the file system is
+    /// a network's (NFS) or a program's (FUSE), for that, too.
     pub(super) fn is_plain_file(&self) -> bool {
         self.input.plain_file
     }

@@ -141,7 +141,8 @@ impl Channel {
 
     /// Writes one frame, `head` then `payload`, without copying the payload.
     ///
-    /// Ends early, with the frame complete, when the server has refused; see `refusal`.
+    /// Always the whole frame, also when the server refuses meanwhile: only then can the next one
+    /// follow. Look at `refusal` behind it.
     pub(super) async fn write_frame(
         &mut self,
         head: &[u8],
@@ -344,8 +345,8 @@ impl Channel {
         Ok(read > 0)
     }
 
-    /// Appends COPY data that the server sends to `block`, until it holds `limit` bytes or nothing
-    /// more has arrived. `false` when another message than CopyData is next.
+    /// Appends COPY data that the server sends to `block`, waiting for it, until it holds `limit`
+    /// bytes. `false` when another message than CopyData is next.
     pub(super) async fn read_copy_data(
         &mut self,
         block: &mut Vec<u8>,

@@ -81,8 +81,9 @@ impl ServerMessage {
         self.code.get(..2).unwrap_or("")
     }
 
-    /// Whether the connection ends with this error: the server is shutting down or gone
-    /// (57P01 to 57P03), or the message is FATAL by its class 08.
+    /// Whether the connection ends with this error, by its SQLSTATE alone: the server is shutting
+    /// down, has crashed or is not ready (57P01 to 57P03), it has given up an idle session (57P05),
+    /// or something is wrong with the connection itself (class 08).
     pub fn is_connection_end(&self) -> bool {
         matches!(self.code.as_str(), "57P01" | "57P02" | "57P03" | "57P05") || self.class() == "08"
     }
