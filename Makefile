@@ -2,7 +2,7 @@
 #
 #   make demo     install what is missing, build, and run the example job on the embedded server
 #   make test     everything that CI checks: format, lints, tests, documentation
-#   make bench    the benchmark, against psql
+#   make bench    the benchmark, against psql; bench-memory: peak memory with a small and a large file
 #   make setup    only install what is missing: a PostgreSQL server, a C compiler, psycopg2
 #   make lint     format and lints alone
 
@@ -10,7 +10,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
 .DEFAULT_GOAL := demo
-.PHONY: demo test bench setup lint server python
+.PHONY: demo test bench bench-memory setup lint server python
 
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 VENV := $(TARGET)/venv
@@ -30,6 +30,9 @@ test: setup lint
 
 bench: setup
 	@cargo bench --locked
+
+bench-memory: setup
+	@cargo bench --locked --bench copy -- --memory
 
 lint: server
 	@cargo fmt --check
