@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path as FilePath;
 
-use super::raw::{Document, Place};
+use super::raw::{Document, Lines, Place};
 use crate::error::{Error, ErrorKind};
 
 /// Mistakes that are shown; a file with more of them is of another kind.
@@ -40,6 +40,11 @@ impl Path {
     /// Where it is in `document`.
     pub(super) fn place(&self, document: &Document, of_key: bool) -> Option<Place> {
         document.place(&self.indices, of_key)
+    }
+
+    /// The lines of the items of the list that is there.
+    pub(super) fn lines(&self, document: &Document) -> Lines {
+        document.lines(&self.indices)
     }
 }
 

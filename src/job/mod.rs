@@ -44,6 +44,14 @@ pub struct Job {
     pub secrets: Secrets,
     /// Things worth a warning before the run, such as a password written in the file.
     pub warnings: Vec<String>,
+    lines: raw::Lines,
+}
+
+impl Job {
+    /// The line of the job file where `step` begins; 1 is the first.
+    pub fn line_of(&self, step: &Step) -> usize {
+        self.lines.of_item(step.number.saturating_sub(1))
+    }
 }
 
 /// What the command line adds to a job file.
@@ -83,8 +91,6 @@ pub struct Step {
     pub number: usize,
     /// The step's own name, where it has one.
     pub name: Option<String>,
-    /// The line of the job file where the step begins; 1 is the first.
-    pub line: usize,
     /// What it does.
     pub action: Action,
 }

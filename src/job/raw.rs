@@ -2,9 +2,10 @@
 //!
 //! The only place that knows `serde_yaml`. It gives no positions with the values, but it does with
 //! errors; so a place is found by reading the document again with a visitor that fails at the node
-//! in question. That costs a pass per mistake, and nothing where there is none.
+//! in question. That costs a pass per place that is asked for, and nothing where none is.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::de::{
     Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
@@ -27,7 +28,7 @@ pub(super) struct Syntax {
 /// A parsed document.
 #[derive(Debug)]
 pub(super) struct Document {
-    text: String,
+    text: Arc<str>,
     pub(super) root: Node,
 }
 
@@ -72,22 +73,61 @@ impl Document {
         }) {
             // `serde_yaml` calls that an unexpected end.
             let root = Node::Map(Vec::new());
+            let text = text.into();
             return Ok(Self { text, root });
         }
         let mut root: Node = serde_yaml::from_str(&text).map_err(|error| syntax(&error))?;
         Texts(&mut root)
             .deserialize(serde_yaml::Deserializer::from_str(&text))
             .map_err(|error| syntax(&error))?;
+        let text = text.into();
         Ok(Self { text, root })
     }
 
     /// Where the node at `path` begins: an index for each level, among the entries of a map or the
     /// items of a list. `of_key`: where its key begins.
     pub(super) fn place(&self, path: &[usize], of_key: bool) -> Option<Place> {
-        let find = Find { path, of_key };
-        let found = find.deserialize(serde_yaml::Deserializer::from_str(&self.text));
-        place(&found.err()?)
+        find(&self.text, path, of_key)
     }
+
+    /// The lines of the items of the list at `path`.
+    pub(super) fn lines(&self, path: &[usize]) -> Lines {
+        Lines {
+            text: Arc::clone(&self.text),
+            list: path.to_owned(),
+        }
+    }
+}
+
+/// The lines on which the items of a list begin. Each is looked for when it is asked for, in a pass
+/// over the document: a job that runs well asks for none.
+#[derive(Clone)]
+pub(super) struct Lines {
+    text: Arc<str>,
+    list: Vec<usize>,
+}
+
+impl Lines {
+    /// The line of the item `index`, 1 for the document's first line.
+    pub(super) fn of_item(&self, index: usize) -> usize {
+        let path = [self.list.as_slice(), &[index]].concat();
+        find(&self.text, &path, false).map_or(0, |place| place.line)
+    }
+}
+
+impl fmt::Debug for Lines {
+    /// Without the document, which may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lines")
+            .field("list", &self.list)
+            .finish_non_exhaustive()
+    }
+}
+
+fn find(text: &str, path: &[usize], of_key: bool) -> Option<Place> {
+    let find = Find { path, of_key };
+    let found = find.deserialize(serde_yaml::Deserializer::from_str(text));
+    place(&found.err()?)
 }
 
 fn place(error: &serde_yaml::Error) -> Option<Place> {

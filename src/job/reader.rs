@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 
 use super::diagnose::{Mistakes, Path, nearest};
-use super::raw::{Document, Kind, Node, Scalar};
+use super::raw::{Document, Kind, Lines, Node, Scalar};
 use super::template::Scope;
 
 /// What reading needs at every node.
@@ -147,11 +147,9 @@ impl<'a> At<'a> {
         self.reader.warnings.borrow_mut().push(text);
     }
 
-    /// The line this value begins on, 1 for the first.
-    pub(super) fn line(&self) -> usize {
-        self.path
-            .place(self.reader.document, false)
-            .map_or(0, |place| place.line)
+    /// The lines of the items of the list here.
+    pub(super) fn lines(&self) -> Lines {
+        self.path.lines(self.reader.document)
     }
 
     /// The value where it is a scalar, as it is written.

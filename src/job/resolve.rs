@@ -1,6 +1,7 @@
 //! From what a job file says to a [`Job`]: expressions, defaults, cross-checks.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -41,7 +42,7 @@ pub(super) struct Folder {
     /// Some step reads standard input.
     pub(super) stdin_taken: Cell<bool>,
     /// Files that steps write.
-    pub(super) outputs: RefCell<Vec<PathBuf>>,
+    pub(super) outputs: RefCell<BTreeSet<PathBuf>>,
 }
 
 impl Folder {
@@ -206,6 +207,7 @@ fn resolve(file: &Path, reader: &mut Reader<'_>) -> Option<Job> {
         steps: steps?,
         secrets: Secrets::default(),
         warnings: Vec::new(),
+        lines: fields.get("steps")?.lines(),
     })
 }
 
@@ -430,6 +432,15 @@ mod tests {
     }
 
     #[test]
+    fn a_job_of_very_many_steps_is_read_in_one_go() {
+        // A pass over the file for each step would take hours.
+        let steps = "\n  - sql: x".repeat(70_000);
+        let job = job(&format!("steps:{steps}\n"));
+        assert_eq!(job.line_of(&job.steps[69_999]), 70_001);
+        assert!(!format!("{:?}", job.lines).contains("sql"));
+    }
+
+    #[test]
     fn a_job_has_psycopg2s_defaults_and_paths_from_its_folder() {
         let job = job("steps:\n  - copy_from: {file: a.tsv, table: s.t, null: NULL, sep: ','}\n");
         assert_eq!(
@@ -439,7 +450,7 @@ mod tests {
         let Action::CopyFrom(step) = &job.steps[0].action else {
             panic!("{:?}", job.steps);
         };
-        assert_eq!(job.steps[0].line, 2);
+        assert_eq!(job.line_of(&job.steps[0]), 2);
         assert_eq!(step.table.to_string(), r#""s"."t""#);
         assert_eq!((step.columns.as_ref(), step.size), (None, None));
         assert_eq!(step.dialect.format, Format::Text);

@@ -122,7 +122,6 @@ pub(super) fn step(at: &At<'_>, number: usize, folder: &Folder) -> Option<Step> 
     Some(Step {
         number,
         name,
-        line: at.line(),
         action,
     })
 }
@@ -274,11 +273,10 @@ fn output(at: &At<'_>, folder: &Folder) -> Option<Output> {
     }
     // `.` parts say nothing.
     let path: PathBuf = folder.path(&text).components().collect();
-    if folder.outputs.borrow().contains(&path) {
+    if !folder.outputs.borrow_mut().insert(path.clone()) {
         at.wrong("an earlier step writes this file");
         return None;
     }
-    folder.outputs.borrow_mut().push(path.clone());
     Some(Output::Path(path))
 }
 

@@ -191,7 +191,7 @@ impl Run<'_> {
                 "step {} ({title}) failed, {}:{}",
                 step.number,
                 self.job.file.display(),
-                step.line
+                self.job.line_of(step)
             ))
         })?;
         match outcome {
