@@ -17,7 +17,7 @@ Exit codes:
   0  done          1  failed, rolled back      2  usage or job file, nothing was opened
   5  no connection or login                    6  input missing or empty
   7  outcome unknown: the connection fell during COMMIT
-  130, 143  stopped by a signal, rolled back";
+  129, 130, 143  stopped by SIGHUP, SIGINT (Ctrl-C), SIGTERM; rolled back";
 
 /// Loads files into PostgreSQL-wire warehouses, and unloads them, by declarative job files.
 #[derive(Debug, Parser)]

@@ -7,12 +7,13 @@ use std::process::{Child, Command, ExitCode, ExitStatus};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use rustix::process::{Pid, Signal, kill_process};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
+use super::signals::{INTERRUPT, Signals};
 use crate::cli::Local;
 use crate::embedded::{self, DATABASE, Embedded, Place, USER};
 use crate::error::{Error, ErrorKind, Result};
+use crate::run::Reason;
 
 /// The exit code of `local status` for a server that does not run, as `service status` has it
 /// (LSB) and `pg_ctl status`.
@@ -43,7 +44,7 @@ fn wait_for(work: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode> {
 
 async fn start() -> Result<ExitCode> {
     let mut signals = Signals::listen()?;
-    let embedded = Embedded::start(note, signals.interruption()).await?;
+    let embedded = Embedded::start(note, interruption(&mut signals)).await?;
     embedded.keep()?;
     let place = embedded.place();
     embedded.stop().await?;
@@ -77,7 +78,7 @@ fn status() -> Result<ExitCode> {
 
 async fn psql(args: &[String]) -> Result<ExitCode> {
     let mut signals = Signals::listen()?;
-    let embedded = Embedded::start(note, signals.interruption()).await?;
+    let embedded = Embedded::start(note, interruption(&mut signals)).await?;
     let program = embedded.psql()?;
     let place = embedded.place();
     // By the environment, so that `args` may say otherwise.
@@ -215,48 +216,7 @@ fn answer(text: &str) -> Result<ExitCode> {
     }
 }
 
-const INTERRUPT: i32 = 2;
-const HANG_UP: i32 = 1;
-const TERMINATE: i32 = 15;
-
-/// SIGINT, SIGTERM, and SIGHUP: a terminal that is closed over psql must not leave the server.
-struct Signals {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-    hang_up: tokio::signal::unix::Signal,
-}
-
-impl Signals {
-    fn listen() -> Result<Self> {
-        let listen = |kind| {
-            signal(kind).map_err(|cause| {
-                Error::new(ErrorKind::Connect, "cannot listen for signals").because(cause)
-            })
-        };
-        Ok(Self {
-            interrupt: listen(SignalKind::interrupt())?,
-            terminate: listen(SignalKind::terminate())?,
-            hang_up: listen(SignalKind::hangup())?,
-        })
-    }
-
-    /// The number of the next signal.
-    async fn next(&mut self) -> i32 {
-        tokio::select! {
-            _ = self.interrupt.recv() => INTERRUPT,
-            _ = self.terminate.recv() => TERMINATE,
-            _ = self.hang_up.recv() => HANG_UP,
-        }
-    }
-
-    /// The error of a command that the next signal ends.
-    async fn interruption(&mut self) -> Error {
-        let number = self.next().await;
-        let name = match number {
-            INTERRUPT => "SIGINT",
-            TERMINATE => "SIGTERM",
-            _ => "SIGHUP",
-        };
-        Error::new(ErrorKind::Stopped(number), format!("stopped by {name}"))
-    }
+/// The error of a command that the next signal ends.
+async fn interruption(signals: &mut Signals) -> Error {
+    Reason::Signal(signals.next().await).error()
 }

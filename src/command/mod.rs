@@ -2,6 +2,7 @@
 
 pub mod local;
 pub mod run;
+mod signals;
 
 use std::process::ExitCode;
 

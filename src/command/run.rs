@@ -5,9 +5,9 @@ use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+use super::signals::Signals;
 use crate::cli::{Progress, Run};
 use crate::embedded::Embedded;
 use crate::error::{Error, ErrorKind, Result};
@@ -95,7 +95,7 @@ fn style(args: &Run) -> Style {
 
 /// Runs the job, and stops it on a signal or when its time is over.
 async fn supervise(job: &Job, observer: &dyn Observer) -> Result<Totals> {
-    let mut signals = Signals::new()?;
+    let mut signals = Signals::listen()?;
     let mut embedded = None;
     let (outcome, deadline) = finish(job, observer, &mut signals, &mut embedded).await?;
     // What the job did is decided; neither a signal nor the server's end changes it any more.
@@ -246,34 +246,6 @@ async fn target(
                 observer.observe(Event::Warning(warning));
             }
             Ok(target)
-        }
-    }
-}
-
-/// SIGINT and SIGTERM.
-struct Signals {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-}
-
-impl Signals {
-    fn new() -> Result<Self> {
-        let listen = |kind| {
-            signal(kind).map_err(|cause| {
-                Error::new(ErrorKind::Connect, "cannot listen for signals").because(cause)
-            })
-        };
-        Ok(Self {
-            interrupt: listen(SignalKind::interrupt())?,
-            terminate: listen(SignalKind::terminate())?,
-        })
-    }
-
-    /// The number of the next signal.
-    async fn next(&mut self) -> i32 {
-        tokio::select! {
-            _ = self.interrupt.recv() => 2,
-            _ = self.terminate.recv() => 15,
         }
     }
 }

@@ -23,6 +23,7 @@ impl Reason {
         match self {
             Self::Signal(signal) => {
                 let name = match signal {
+                    1 => "SIGHUP",
                     2 => "SIGINT",
                     15 => "SIGTERM",
                     _ => "a signal",

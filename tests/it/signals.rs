@@ -16,6 +16,7 @@ use crate::support::{Ran, Workplace};
 
 const INT: Signal = Signal::INT;
 const TERM: Signal = Signal::TERM;
+const HUP: Signal = Signal::HUP;
 /// How long a run may go on after a signal.
 const PROMPT: Duration = Duration::from_secs(2);
 
@@ -58,10 +59,10 @@ impl Run {
         let took = sent.elapsed();
         let ran = Ran::of(self.child.wait_with_output().unwrap());
         assert!(took < PROMPT, "it took {took:?}\n{}", ran.stderr);
-        let (code, name) = if with == INT {
-            (130, "SIGINT")
-        } else {
-            (143, "SIGTERM")
+        let (code, name) = match with {
+            INT => (130, "SIGINT"),
+            HUP => (129, "SIGHUP"),
+            _ => (143, "SIGTERM"),
         };
         assert_eq!(ran.code, Some(code), "{}", ran.stderr);
         assert!(
@@ -103,7 +104,7 @@ fn scene() -> (Scene, &'static str) {
 #[test]
 fn a_long_statement_is_cancelled() {
     let (scene, first) = scene();
-    for (with, twice) in [(INT, false), (TERM, true)] {
+    for (with, twice) in [(INT, false), (TERM, true), (HUP, false)] {
         let run = Run::start(&mut scene.dwsload(&format!("{first}- sql: SELECT pg_sleep(60)")));
         until_backend(&scene, "wait_event = 'PgSleep'");
         let ran = run.stopped_by(with, twice);
@@ -117,6 +118,24 @@ fn a_long_statement_is_cancelled() {
             ");
         }
     }
+}
+
+#[test]
+fn a_terminal_that_is_closed_ends_nothing_under_nohup() {
+    let (scene, first) = scene();
+    let dwsload = scene.dwsload(&format!("{first}- sql: SELECT pg_sleep(60)"));
+    let mut nohup = Command::new("nohup");
+    nohup.arg(dwsload.get_program()).args(dwsload.get_args());
+    let run = Run::start(&mut nohup);
+    until_backend(&scene, "wait_event = 'PgSleep'");
+    // Signals that are caught, a bit each (proc(5)): SIGTERM is, SIGHUP is not.
+    let status = fs::read_to_string(format!("/proc/{}/status", run.child.id())).unwrap();
+    let caught = status.split("SigCgt:").nth(1).unwrap();
+    let caught = u64::from_str_radix(caught.split_whitespace().next().unwrap(), 16).unwrap();
+    assert_eq!((caught & 1, caught >> 14 & 1), (0, 1));
+    signal(&run.child, HUP);
+    run.stopped_by(TERM, false);
+    nothing_left(&scene);
 }
 
 #[test]
