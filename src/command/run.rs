@@ -16,6 +16,7 @@ use crate::progress::{self, Event, Observer, Style};
 use crate::run::{Reason, Stop, Stopper, Totals, stop};
 use crate::wire::connect::connect;
 use crate::wire::environment::Environment;
+use crate::wire::product::product;
 use crate::wire::target::Target;
 
 /// How long a stopped run may take to roll back by itself, before its connection is closed.
@@ -211,16 +212,14 @@ async fn run_on(
     if let Some(warning) = session.take_warning() {
         observer.observe(Event::Warning(&warning));
     }
-    let server = format!(
-        "PostgreSQL {}",
-        session
-            .parameter("server_version")
-            .unwrap_or("of unknown version")
-    );
+    let server = tokio::select! {
+        reason = stop.wait() => return Err(reason.error()),
+        server = product(&mut session) => server,
+    };
     observer.observe(Event::Connected {
         job: &job.name,
         server: &server,
-        place: &target.place(),
+        place: session.place(),
     });
     let outcome = crate::run::run(job, &mut session, observer, stop).await;
     session.close().await;

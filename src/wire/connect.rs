@@ -63,7 +63,7 @@ pub async fn connect(target: &Target, application_name: &str) -> Result<Session>
     let mut failures: Vec<Error> = Vec::new();
     for host in &target.hosts {
         match connect_host(target, host, application_name).await {
-            Ok(session) => return Ok(session),
+            Ok(session) => return Ok(session.at(target.place(host))),
             Err(error) if error.kind() == ErrorKind::Login => {
                 return Err(error.within(format!("cannot log in to {}", target.describe(host))));
             }

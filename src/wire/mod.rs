@@ -14,6 +14,7 @@ pub mod environment;
 pub mod error;
 mod login;
 mod passfile;
+pub mod product;
 mod refusal;
 mod resolution;
 mod service;

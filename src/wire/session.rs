@@ -26,6 +26,7 @@ pub struct Session {
     channel: Channel,
     canceller: Canceller,
     warning: Option<String>,
+    place: String,
 }
 
 /// A column of a result.
@@ -95,7 +96,20 @@ impl Session {
             channel,
             canceller,
             warning,
+            place: String::new(),
         }
+    }
+
+    /// The same session, which knows where it is.
+    pub(super) fn at(mut self, place: String) -> Self {
+        self.place = place;
+        self
+    }
+
+    /// The host that was reached, of those that the target names, and the database:
+    /// `dw.example.com:8000/sales`.
+    pub fn place(&self) -> &str {
+        &self.place
     }
 
     /// Sends `sql`, one or several statements, as one simple query.

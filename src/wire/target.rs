@@ -57,12 +57,9 @@ impl Target {
         format!("{host} as {}, database {}", self.user, self.dbname)
     }
 
-    /// The first host and the database, short: `dw.example.com:8000/sales`.
-    pub fn place(&self) -> String {
-        match self.hosts.first() {
-            Some(host) => format!("{host}/{}", self.dbname),
-            None => self.dbname.clone(),
-        }
+    /// One host of this target and the database, short: `dw.example.com:8000/sales`.
+    pub fn place(&self, host: &Host) -> String {
+        format!("{host}/{}", self.dbname)
     }
 }
 
@@ -205,7 +202,7 @@ mod tests {
                 target.describe(&target.hosts[0]),
                 format!("{expected} as loader, database sales")
             );
-            assert_eq!(target.place(), format!("{expected}/sales"));
+            assert_eq!(target.place(&target.hosts[0]), format!("{expected}/sales"));
             assert!(!format!("{target:?}").contains("hunter2"));
         }
     }

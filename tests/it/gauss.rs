@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use dwsload::error::{Error, ErrorKind, render};
 use dwsload::secret::Secret;
 use dwsload::wire::connect::connect;
+use dwsload::wire::product::product;
 use dwsload::wire::target::{
     Address, ChannelBinding, Host, RootCerts, SslMode, Target, TlsSettings,
 };
@@ -455,7 +456,11 @@ fn a_full_server_sends_us_to_the_next_host() {
     let players = [&full, &free].map(|recording| Player::new(vec![Turn::of(recording.login())]));
     let mut target = target(players[0].addr, &free.password);
     target.hosts.push(host(players[1].addr, &free.password));
-    block_on(async { connect(&target, "loader").await.unwrap().close().await });
+    block_on(async {
+        let session = connect(&target, "loader").await.unwrap();
+        assert_eq!(session.place(), target.place(&target.hosts[1]));
+        session.close().await;
+    });
     for player in players {
         player.heard();
     }
@@ -535,6 +540,44 @@ fn a_server_of_version_3_2_gets_its_long_cancel_key_back() {
     let heard = player.heard();
     let expected = [&[0, 0, 0, 44, 4, 210, 22, 46, 0, 0, 0, 7][..], &key].concat();
     assert_eq!(heard[1].messages, [expected]);
+}
+
+#[test]
+fn a_server_says_what_it_is_and_a_postgresql_is_not_asked() {
+    let version = "PostgreSQL 9.2.4 (GaussDB 8.2.1 build 39137c2d) compiled at 2022-09-23";
+    let length = u32::try_from(version.len()).unwrap().to_be_bytes();
+    let row = [&[0, 1][..], &length, version.as_bytes()].concat();
+    let column = [&[0, 1][..], b"version\0", &[0; 18]].concat();
+    let answer = [
+        framed(b'T', &column),
+        framed(b'D', &row),
+        framed(b'C', b"SELECT 1\0"),
+        framed(b'Z', b"I"),
+    ];
+    let mut gauss = welcome();
+    gauss.insert(1, Turn::Say(framed(b'S', b"is_sysadmin\0off\0")));
+    gauss.push(Turn::Hear);
+    gauss.extend(answer.map(Turn::Say));
+    for (mut script, expected, tags_expected) in [
+        (welcome(), "PostgreSQL 9.2.4", "X"),
+        (gauss, "GaussDB 8.2.1", "QX"),
+    ] {
+        script.insert(0, Turn::HearStart);
+        // The goodbye.
+        script.push(Turn::Hear);
+        let player = Player::new(vec![script]);
+        let target = target(player.addr, "x");
+        let said = block_on(async {
+            let mut session = connect(&target, "loader").await.unwrap();
+            let said = product(&mut session).await;
+            session.close().await;
+            said
+        });
+        assert_eq!(said, expected);
+        let heard = player.heard();
+        let tags: Vec<u8> = heard[0].messages[1..].iter().map(|said| said[0]).collect();
+        assert_eq!(tags, tags_expected.as_bytes());
+    }
 }
 
 /// Plays `script` to a target with the password of the recordings; the login is to fail.

@@ -341,7 +341,7 @@ fn nobody_without_a_name_can_still_name_a_user() {
       hint: set `user` in the job's `connection`, or PGUSER
     ");
     let target = resolve(&settings(&[("host", "h"), ("user", "u")]), &nobody).unwrap();
-    assert_eq!(target.place(), "h:5432/u");
+    assert_eq!(target.place(&target.hosts[0]), "h:5432/u");
 }
 
 #[test]
