@@ -1,4 +1,3 @@
-
 use super::*;
 use crate::error::render;
 use crate::job::{Action, Compression, Header, InputPattern};
