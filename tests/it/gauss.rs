@@ -13,6 +13,8 @@ use dwsload::wire::target::{
     Address, ChannelBinding, Host, RootCerts, SslMode, Target, TlsSettings,
 };
 
+use crate::support::session::block_on;
+
 use self::player::{Heard, Player, Turn, fatal, framed};
 use self::recording::{Recording, names};
 
@@ -618,12 +620,4 @@ fn target(addr: SocketAddr, password: &str) -> Target {
         keepalive: None,
         warnings: Vec::new(),
     }
-}
-
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime")
-        .block_on(future)
 }

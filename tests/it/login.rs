@@ -9,6 +9,7 @@ use dwsload::wire::target::{
 use rcgen::{CertificateParams, KeyPair};
 
 use crate::support::server::{Options, Server};
+use crate::support::session::block_on;
 
 /// A server that offers TLS, asks by every method, and logs who connects.
 fn server() -> Server {
@@ -66,14 +67,6 @@ fn target(server: &Server, user: &str, password: &str, mode: SslMode) -> Target 
         keepalive: None,
         warnings: Vec::new(),
     }
-}
-
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime")
-        .block_on(future)
 }
 
 /// Logs in, looks around and says goodbye. `Err` is the error as people read it.
