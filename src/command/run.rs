@@ -11,7 +11,7 @@ use super::signals::Signals;
 use crate::cli::{Progress, Run};
 use crate::embedded::Embedded;
 use crate::error::{Error, ErrorKind, Result};
-use crate::job::{self, Connection, Job, Overrides};
+use crate::job::{self, Connection, Job, Overrides, Transaction};
 use crate::progress::{self, Event, Observer, Style};
 use crate::run::{Reason, Stop, Stopper, Totals, stop};
 use crate::wire::connect::connect;
@@ -138,7 +138,7 @@ async fn finish(
     });
     match grace.await {
         Ok(outcome) => Ok((outcome, Some(deadline))),
-        Err(_) => Err(abandoned(reason, &stopper)),
+        Err(_) => Err(abandoned(reason, &stopper, job.transaction)),
     }
 }
 
@@ -175,8 +175,8 @@ async fn give_back(
 }
 
 /// A run that did not end in time. Its connection is closed, so the server rolls back, unless it
-/// was about to commit.
-fn abandoned(reason: Reason, stopper: &Stopper) -> Error {
+/// was about to commit, or the statement under way stands for itself.
+fn abandoned(reason: Reason, stopper: &Stopper, transaction: Transaction) -> Error {
     if stopper.committing() {
         return reason
             .error()
@@ -184,7 +184,15 @@ fn abandoned(reason: Reason, stopper: &Stopper) -> Error {
             .line("state", "the COMMIT was on its way and was not answered: nobody knows whether it took place")
             .hint("look into the tables before you run the job again");
     }
-    reason.error().line("state", "the server did not answer; the connection is closed, so what was not committed is rolled back")
+    let state = match transaction {
+        Transaction::Job | Transaction::Step => {
+            "the server did not answer; the connection is closed, so what was not committed is rolled back"
+        }
+        Transaction::None => {
+            "the server did not answer; each statement that succeeded is committed, and the one under way may yet be (`transaction: none`)"
+        }
+    };
+    reason.error().line("state", state)
 }
 
 /// Leaves the use of the embedded server, if the job has one, in `embedded`: to be given back.
