@@ -85,6 +85,13 @@ enum Tail {
     MarkerCr,
 }
 
+/// Line ends that are data of the first record, seen before it is known what ends a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Early {
+    lf: u32,
+    cr: u32,
+}
+
 /// Cuts a stream of blocks into records. Holds positions, never bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(
@@ -97,6 +104,7 @@ pub struct Splitter {
     /// The escape, where it differs from the quote.
     escape: Option<u8>,
     line_end: LineEnd,
+    early: Early,
     in_quote: bool,
     after_escape: bool,
     tail: Tail,
@@ -124,6 +132,7 @@ impl Splitter {
             quote,
             escape: dialect.escape_byte().filter(|&escape| escape != quote),
             line_end: LineEnd::Unknown,
+            early: Early::default(),
             in_quote: false,
             after_escape: false,
             tail: Tail::None,
@@ -349,7 +358,7 @@ impl Splitter {
             } else {
                 Tail::None
             };
-            if byte == self.newline() {
+            if self.is_inner_line_end(byte) {
                 note_line(found, 1, 0);
             }
         } else if byte == b'\\' {
@@ -425,7 +434,27 @@ impl Splitter {
         true
     }
 
+    /// Whether `byte`, which is data, ends a line for people. In the first record that cannot be
+    /// told yet: it is settled with the record's end.
+    fn is_inner_line_end(&mut self, byte: u8) -> bool {
+        if self.line_end == LineEnd::Unknown {
+            self.early.lf += u32::from(byte == b'\n');
+            self.early.cr += u32::from(byte == b'\r');
+            return false;
+        }
+        byte == self.newline()
+    }
+
     fn finish_line(&mut self, end: usize, is_marker: bool, found: &mut Ends) {
+        let early = std::mem::take(&mut self.early);
+        let lines = if self.line_end == LineEnd::Cr {
+            early.cr
+        } else {
+            early.lf
+        };
+        if lines > 0 {
+            note_line(found, lines, 0);
+        }
         if is_marker && self.markers {
             found.marker = Some(Marker {
                 end,
@@ -446,14 +475,8 @@ impl Splitter {
     }
 
     /// Line ends inside quotes, as people and as the server count them.
-    fn count_quoted_line(&self, byte: u8, found: &mut Ends) {
-        let people = u32::from(
-            byte == if self.line_end == LineEnd::Cr {
-                b'\r'
-            } else {
-                b'\n'
-            },
-        );
+    fn count_quoted_line(&mut self, byte: u8, found: &mut Ends) {
+        let people = u32::from(self.is_inner_line_end(byte));
         let server = u32::from(
             byte == if self.line_end == LineEnd::Lf {
                 b'\n'

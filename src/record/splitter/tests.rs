@@ -109,6 +109,11 @@ fn a_marker_without_its_line_end_is_data() {
 
 #[test]
 fn lines_inside_a_record_are_counted_for_people_and_for_the_server() {
+    // Nor is it known here what ends a line, until the first record has ended.
+    let (_, tall, ..) = split(&csv(), b"\"a\rb\n\"\rc\r", 100);
+    assert_eq!(tall, [(0, 1, 1)]);
+    let (_, tall, ..) = split(&text(), b"a\\\rb\rc\r", 100);
+    assert_eq!(tall, [(0, 1, 0)]);
     // The server does not know the line end while it reads the first record, and then counts CRs.
     let (_, tall, ..) = split(&csv(), b"\"a\nb\"\n\"c\nd\n\"\n", 100);
     assert_eq!(tall, [(0, 1, 0), (1, 2, 2)]);
