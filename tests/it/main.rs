@@ -9,6 +9,7 @@ mod layering;
 mod licences;
 mod login;
 mod parity;
+mod places;
 mod readme;
 mod signals;
 mod support;
