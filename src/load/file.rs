@@ -163,7 +163,7 @@ impl Here<'_> {
                 error.server()?,
                 self.step.table.name().as_str(),
                 &lane.positions,
-                Some(self.source),
+                self.source,
             )?;
             Some((place, lane))
         });

@@ -13,10 +13,10 @@ pub(crate) fn place(
     said: &ServerMessage,
     table: &str,
     positions: &Positions,
-    source: Option<&Source>,
+    source: &Source,
 ) -> Option<Position> {
     let line = line(said.context.as_deref()?, table)?;
-    positions.find(line, |offset, length| source?.reread(offset, length))
+    positions.find(line, |offset, length| source.reread(offset, length))
 }
 
 /// The line number in the COPY line of `context`.

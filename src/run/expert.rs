@@ -192,24 +192,26 @@ impl Expert<'_> {
         }
     }
 
-    fn refused(&self, error: WireError) -> Error {
-        // Without a dialect nobody has looked where records end.
-        let lane = self
-            .lane
-            .as_ref()
-            .filter(|_| self.statement.dialect.is_some());
-        let place = lane.and_then(|lane| {
-            let table = self.statement.table.as_deref()?;
-            load::place(error.server()?, table, &lane.positions, None)
-        });
-        let message = match (place, &self.step.file) {
-            (Some(mut at), Some(InputPattern::Path(path))) => {
-                // The server counts the header it was told of.
-                at.record -= u64::from(self.statement.header && at.record > 1);
-                format!("COPY failed at `{}`: {at}", path.display())
-            }
-            _ => "the SQL was refused".to_owned(),
+    /// The record of the file that `error` is about, in words.
+    fn place(&self, error: &WireError) -> Option<String> {
+        let Some(InputPattern::Path(path)) = &self.step.file else {
+            return None;
         };
+        // Without a dialect nobody has looked where records end.
+        self.statement.dialect.as_ref()?;
+        let table = self.statement.table.as_deref()?;
+        let positions = &self.lane.as_ref()?.positions;
+        let source = Source::File(path.clone());
+        let mut at = load::place(error.server()?, table, positions, &source)?;
+        // The server counts the header it was told of.
+        at.record -= u64::from(self.statement.header && at.record > 1);
+        Some(format!("COPY failed at `{source}`: {at}"))
+    }
+
+    fn refused(&self, error: WireError) -> Error {
+        let message = self
+            .place(&error)
+            .unwrap_or_else(|| "the SQL was refused".to_owned());
         Error::from(error)
             .within(message)
             .line("statement", clipped(&self.step.sql))

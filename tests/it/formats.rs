@@ -857,6 +857,16 @@ mod places_of_errors {
     }
 
     #[test]
+    fn lead_a_hand_written_copy_to_its_record_far_into_a_file() {
+        let scene = Scene::new(AB);
+        let rows: Vec<String> = (1..=50_000).map(|n| format!("{n},\"x\ny\"\n")).collect();
+        scene.file("f", format!("{}z,x\n", rows.concat()));
+        let ran = scene.run("- copy_expert: {sql: COPY t FROM STDIN (FORMAT csv), file: f}");
+        let said = scene.said(&ran);
+        assert!(said.contains("`f`: record 50001, line 100001"), "{said}");
+    }
+
+    #[test]
     fn are_not_guessed_in_a_hand_written_copy_of_binary_data() {
         let scene = Scene::new(AB);
         scene.psql("INSERT INTO t SELECT n, 'x' FROM generate_series(1, 9) n");
