@@ -29,7 +29,7 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::wire::target::{Address, ChannelBinding, Host, RootCerts, SslMode, Target, TlsSettings};
+use crate::wire::target::{Address, ChannelBinding, Host, Target};
 use account::Account;
 use binaries::Binaries;
 use child::Cancel;
@@ -173,25 +173,14 @@ impl Drop for CancelOnDrop {
 
 /// The embedded server's way to connect. The one place that builds its [`Target`].
 fn target(socket: &Path, port: u16) -> Target {
+    let host = Host {
+        address: Address::Unix(socket.to_owned()),
+        port,
+        password: None,
+    };
     Target {
-        hosts: vec![Host {
-            address: Address::Unix(socket.to_owned()),
-            port,
-            password: None,
-        }],
-        user: USER.into(),
-        dbname: DATABASE.into(),
-        tls: TlsSettings {
-            mode: SslMode::Disable,
-            root: RootCerts::None,
-            client: None,
-        },
         channel_binding: ChannelBinding::Disable,
-        connect_timeout: None,
-        application_name: None,
-        options: None,
-        keepalive: None,
-        warnings: Vec::new(),
+        ..Target::new(host, USER, DATABASE)
     }
 }
 

@@ -36,6 +36,26 @@ pub struct Target {
 }
 
 impl Target {
+    /// One host, in plain text, with nothing set but who connects and to what.
+    pub fn new(host: Host, user: impl Into<String>, dbname: impl Into<String>) -> Self {
+        Self {
+            hosts: vec![host],
+            user: user.into(),
+            dbname: dbname.into(),
+            tls: TlsSettings {
+                mode: SslMode::Disable,
+                root: RootCerts::None,
+                client: None,
+            },
+            channel_binding: ChannelBinding::Prefer,
+            connect_timeout: None,
+            application_name: None,
+            options: None,
+            keepalive: None,
+            warnings: Vec::new(),
+        }
+    }
+
     /// Interprets `settings`; what they leave open comes, in this order, from the connection
     /// service they name, from PG* variables, and from libpq's defaults ("Parameter Key Words" and
     /// "Environment Variables" of the `PostgreSQL` manual). Reads the password and service files,
@@ -162,22 +182,7 @@ mod tests {
     use super::*;
 
     fn target(host: Host) -> Target {
-        Target {
-            hosts: vec![host],
-            user: "loader".into(),
-            dbname: "sales".into(),
-            tls: TlsSettings {
-                mode: SslMode::Prefer,
-                root: RootCerts::None,
-                client: None,
-            },
-            channel_binding: ChannelBinding::Prefer,
-            connect_timeout: None,
-            application_name: None,
-            options: None,
-            keepalive: None,
-            warnings: Vec::new(),
-        }
+        Target::new(host, "loader", "sales")
     }
 
     #[test]

@@ -9,9 +9,7 @@ use dwsload::error::{Error, ErrorKind, render};
 use dwsload::secret::Secret;
 use dwsload::wire::connect::connect;
 use dwsload::wire::product::product;
-use dwsload::wire::target::{
-    Address, ChannelBinding, Host, RootCerts, SslMode, Target, TlsSettings,
-};
+use dwsload::wire::target::{Address, ChannelBinding, Host, SslMode, Target};
 
 use crate::support::session::block_on;
 
@@ -604,20 +602,5 @@ fn host(addr: SocketAddr, password: &str) -> Host {
 }
 
 fn target(addr: SocketAddr, password: &str) -> Target {
-    Target {
-        hosts: vec![host(addr, password)],
-        user: "u_sha".into(),
-        dbname: "d_a".into(),
-        tls: TlsSettings {
-            mode: SslMode::Disable,
-            root: RootCerts::None,
-            client: None,
-        },
-        channel_binding: ChannelBinding::Prefer,
-        connect_timeout: None,
-        application_name: None,
-        options: None,
-        keepalive: None,
-        warnings: Vec::new(),
-    }
+    Target::new(host(addr, password), "u_sha", "d_a")
 }

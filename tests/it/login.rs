@@ -3,9 +3,7 @@
 use dwsload::secret::Secret;
 use dwsload::wire::connect::connect;
 use dwsload::wire::session::Session;
-use dwsload::wire::target::{
-    Address, ChannelBinding, Host, RootCerts, SslMode, Target, TlsSettings,
-};
+use dwsload::wire::target::{Address, ChannelBinding, Host, SslMode, Target};
 use rcgen::{CertificateParams, KeyPair};
 
 use crate::support::server::{Options, Server};
@@ -44,29 +42,17 @@ fn server() -> Server {
 }
 
 fn target(server: &Server, user: &str, password: &str, mode: SslMode) -> Target {
-    Target {
-        hosts: vec![Host {
-            address: Address::Tcp {
-                name: "localhost".into(),
-                addr: Some("127.0.0.1".parse().expect("an address")),
-            },
-            port: server.port(),
-            password: Some(Secret::new(password)),
-        }],
-        user: user.into(),
-        dbname: "postgres".into(),
-        tls: TlsSettings {
-            mode,
-            root: RootCerts::None,
-            client: None,
+    let host = Host {
+        address: Address::Tcp {
+            name: "localhost".into(),
+            addr: Some("127.0.0.1".parse().expect("an address")),
         },
-        channel_binding: ChannelBinding::Prefer,
-        connect_timeout: None,
-        application_name: None,
-        options: None,
-        keepalive: None,
-        warnings: Vec::new(),
-    }
+        port: server.port(),
+        password: Some(Secret::new(password)),
+    };
+    let mut target = Target::new(host, user, "postgres");
+    target.tls.mode = mode;
+    target
 }
 
 /// Logs in, looks around and says goodbye. `Err` is the error as people read it.

@@ -192,17 +192,17 @@ fn a_load_from_a_stdin_that_falls_silent_is_left() {
     nothing_left(&scene);
 }
 
+/// Makes a named pipe called `pipe`.
+fn named_pipe(scene: &Scene) {
+    let mut make = Command::new("mkfifo");
+    make.arg(scene.place.path("pipe"));
+    assert!(make.status().unwrap().success());
+}
+
 #[test]
 fn a_load_from_a_named_pipe_without_a_writer_is_left() {
     let (scene, first) = scene();
-    let pipe = scene.place.path("pipe");
-    assert!(
-        Command::new("mkfifo")
-            .arg(&pipe)
-            .status()
-            .unwrap()
-            .success()
-    );
+    named_pipe(&scene);
     let run =
         Run::start(&mut scene.dwsload(&format!("{first}- copy_from: {{file: pipe, table: t}}")));
     until_backend(&scene, "state = 'idle in transaction'");
@@ -213,14 +213,7 @@ fn a_load_from_a_named_pipe_without_a_writer_is_left() {
 #[test]
 fn an_unload_into_a_named_pipe_without_a_reader_is_left() {
     let (scene, first) = scene();
-    let pipe = scene.place.path("pipe");
-    assert!(
-        Command::new("mkfifo")
-            .arg(&pipe)
-            .status()
-            .unwrap()
-            .success()
-    );
+    named_pipe(&scene);
     let run = Run::start(&mut scene.dwsload(&format!(
         "{first}- copy_to: {{query: SELECT 1, file: pipe}}"
     )));
