@@ -9,6 +9,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use crate::secret::Secrets;
+use crate::wire::condition::Condition;
 
 /// The longest line of a rendered error, in characters.
 const LINE_LIMIT: usize = 1000;
@@ -74,6 +75,7 @@ impl ErrorKind {
 #[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,
+    condition: Condition,
     message: String,
     lines: Vec<(&'static str, String)>,
     hint: Option<String>,
@@ -85,6 +87,7 @@ impl Error {
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self {
             kind,
+            condition: Condition::Lasting,
             message: message.into(),
             lines: Vec::new(),
             hint: None,
@@ -116,7 +119,15 @@ impl Error {
     /// A new error of the same kind that says what was attempted, with `self` as its cause.
     #[must_use]
     pub fn within(self, message: impl Into<String>) -> Self {
-        Self::new(self.kind, message).because(self)
+        let (kind, condition) = (self.kind, self.condition);
+        Self::new(kind, message).under(condition).because(self)
+    }
+
+    /// The same error, under a condition that may pass.
+    #[must_use]
+    pub fn under(mut self, condition: Condition) -> Self {
+        self.condition = condition;
+        self
     }
 
     /// The same error with `secrets` hidden wherever they stand in it and in its causes.
@@ -153,6 +164,11 @@ impl Error {
         self.kind
     }
 
+    /// Whether the same work may succeed later; [`Condition::Lasting`] where nobody said so.
+    pub fn condition(&self) -> Condition {
+        self.condition
+    }
+
     /// The same error as another kind, for a caller that knows better what it means.
     #[must_use]
     pub fn with_kind(mut self, kind: ErrorKind) -> Self {
@@ -178,6 +194,17 @@ impl StdError for Error {
             .as_deref()
             .map(|cause| cause as &(dyn StdError + 'static))
     }
+}
+
+/// An error and its causes in one line, without its other lines and hints.
+pub fn in_one_line(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = StdError::source(error);
+    while let Some(link) = cause {
+        text.push_str(&format!(": {link}"));
+        cause = link.source();
+    }
+    text
 }
 
 /// The whole error as people read it: message, causes, labelled lines, hints; ends with a newline.

@@ -13,13 +13,14 @@ use tokio::time::timeout;
 
 use super::cancel::Canceller;
 use super::channel::Channel;
+use super::condition::Condition;
 use super::login::{Credentials, LoggedIn, LoginError, LoginFailure, Proof, Version, log_in};
 use super::refusal;
 use super::session::Session;
 use super::socket::Socket;
 use super::target::{Address, ChannelBinding, Host, SslMode, Target, TlsSettings};
 use super::tls;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, in_one_line};
 use crate::secret::Secret;
 
 /// The time one address may take from socket to login, where the settings name none.
@@ -82,20 +83,9 @@ fn all_failed(failures: Vec<Error>) -> Error {
         return Error::new(ErrorKind::Connect, "there is no address to connect to");
     };
     for other in failures {
-        first = first.line("also", chain(&other));
+        first = first.line("also", in_one_line(&other));
     }
     first
-}
-
-/// An error and its causes in one line.
-fn chain(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(link) = cause {
-        text.push_str(&format!(": {link}"));
-        cause = link.source();
-    }
-    text
 }
 
 /// Connects to the first address of a host that answers. Each address has the whole time, as in
@@ -130,7 +120,8 @@ async fn within<T>(
         Err(_) => Err(Error::new(
             ErrorKind::Connect,
             format!("no answer from {what} within {} s", patience.as_secs()),
-        )),
+        )
+        .under(Condition::Connection)),
     }
 }
 
@@ -158,7 +149,7 @@ async fn connect_endpoint(
 /// tried, and count another wrong password against the account.
 fn worse(encrypted: Failure, plain: Failure) -> Error {
     if plain.error.kind() == ErrorKind::Login && plain.code != encrypted.code {
-        return plain.error.line("with TLS", chain(&encrypted.error));
+        return plain.error.line("with TLS", in_one_line(&encrypted.error));
     }
     encrypted.error
 }
@@ -317,6 +308,7 @@ async fn places(host: &Host) -> Result<Vec<Place>> {
                         ErrorKind::Connect,
                         format!("the name `{name}` has no address"),
                     )
+                    .under(Condition::Connection)
                     .because(cause)
                     .hint("check the host's name")
                 })?;
@@ -355,7 +347,9 @@ async fn reach(endpoint: &Endpoint) -> Result<Socket> {
 }
 
 fn unreachable_at(place: &str, cause: io::Error) -> Error {
-    Error::new(ErrorKind::Connect, format!("nobody answers at {place}")).because(cause)
+    Error::new(ErrorKind::Connect, format!("nobody answers at {place}"))
+        .under(Condition::Connection)
+        .because(cause)
 }
 
 fn tune(stream: &TcpStream, keepalive: Option<Duration>) -> io::Result<()> {

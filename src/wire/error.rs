@@ -7,6 +7,7 @@ use postgres_protocol::message::backend::ErrorFields;
 
 use postgres_protocol::message::backend::ErrorField;
 
+use super::condition::Condition;
 use crate::error::{Error, ErrorKind};
 
 /// Bytes kept of a notice's field: notices wait until someone asks for them.
@@ -90,7 +91,7 @@ impl ServerMessage {
 
     /// As an error of the run, every field on its own line.
     pub fn into_error(self, kind: ErrorKind) -> Error {
-        let mut error = Error::new(kind, self.to_string());
+        let mut error = Error::new(kind, self.to_string()).under(Condition::of(&self));
         for (label, text) in [
             ("detail", self.detail),
             ("context", self.context),
@@ -140,7 +141,9 @@ impl From<WireError> for Error {
                 .hint("the password has expired: set another one with ALTER ROLE in gsql, and give it to dwsload"),
             WireError::Refused(said) => said.into_error(ErrorKind::Server),
             WireError::Lost(cause) => {
-                Error::new(ErrorKind::Lost, "the connection to the server was lost").because(cause)
+                Error::new(ErrorKind::Lost, "the connection to the server was lost")
+                    .under(Condition::Connection)
+                    .because(cause)
             }
             WireError::Protocol(what) => Error::new(
                 ErrorKind::Lost,

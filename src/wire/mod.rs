@@ -9,6 +9,7 @@ mod auth;
 pub mod cancel;
 mod certificates;
 mod channel;
+pub mod condition;
 pub mod connect;
 pub mod environment;
 pub mod error;

@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 
 use super::auth::AuthError;
+use super::condition::Condition;
 use super::error::ServerMessage;
 use super::login::{LoginError, Proof};
 use crate::error::{Error, ErrorKind};
@@ -155,5 +156,10 @@ fn broken_off(cause: &tokio_postgres::Error) -> Error {
     } else {
         ErrorKind::Login
     };
-    Error::new(kind, format!("the login broke off: {text}"))
+    let condition = if fell {
+        Condition::Connection
+    } else {
+        Condition::Lasting
+    };
+    Error::new(kind, format!("the login broke off: {text}")).under(condition)
 }
