@@ -14,9 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::job::{self, Connection, Job, Overrides, Transaction};
 use crate::progress::{self, Event, Observer, Style};
 use crate::run::{Reason, Stop, Stopper, Totals, stop};
-use crate::wire::connect::connect;
 use crate::wire::environment::Environment;
-use crate::wire::product::product;
 use crate::wire::target::Target;
 
 /// How long a stopped run may take to roll back by itself, before its connection is closed.
@@ -203,35 +201,7 @@ async fn connect_and_run(
     embedded: &mut Option<Embedded>,
 ) -> Result<Totals> {
     let target = target(job, observer, &mut stop, embedded).await?;
-    run_on(&target, job, observer, stop).await
-}
-
-async fn run_on(
-    target: &Target,
-    job: &Job,
-    observer: &dyn Observer,
-    mut stop: Stop,
-) -> Result<Totals> {
-    let application = format!("dwsload:{}", job.name);
-    let mut session = tokio::select! {
-        reason = stop.wait() => return Err(reason.error()),
-        session = connect(target, &application) => session?,
-    };
-    if let Some(warning) = session.take_warning() {
-        observer.observe(Event::Warning(&warning));
-    }
-    let server = tokio::select! {
-        reason = stop.wait() => return Err(reason.error()),
-        server = product(&mut session) => server,
-    };
-    observer.observe(Event::Connected {
-        job: &job.name,
-        server: &server,
-        place: session.place(),
-    });
-    let outcome = crate::run::run(job, &mut session, observer, stop).await;
-    session.close().await;
-    outcome
+    crate::run::run(job, &target, observer, stop).await
 }
 
 /// Where the job runs. An embedded server is started for it, and its use left in `embedded`.

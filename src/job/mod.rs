@@ -34,6 +34,8 @@ pub struct Job {
     pub session: Vec<(Identifier, String)>,
     /// What commits together.
     pub transaction: Transaction,
+    /// How often work that failed for a reason that passes is tried.
+    pub retry: Retry,
     /// The most time the whole job may take.
     pub timeout: Option<Duration>,
     /// What to do, in order; at least one.
@@ -82,6 +84,29 @@ pub enum Transaction {
     Step,
     /// Each statement by itself; no BEGIN is ever sent.
     None,
+}
+
+/// How often work that failed for a reason that passes is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retry {
+    /// The most attempts with nothing committed between them, the first included; at least 1.
+    pub attempts: u32,
+    /// No attempt begins later than this after the first of them failed.
+    pub within: Duration,
+    /// The job asks for it: also a server that does not answer at all is waited for.
+    pub is_explicit: bool,
+}
+
+impl Default for Retry {
+    /// Enough for a failover, which DWS states to take 60 seconds (DWS manual, "Technical
+    /// Specifications").
+    fn default() -> Self {
+        Self {
+            attempts: 10,
+            within: Duration::from_secs(600),
+            is_explicit: false,
+        }
+    }
 }
 
 /// One step of a job.

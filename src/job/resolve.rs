@@ -13,7 +13,7 @@ use super::diagnose::nearest;
 use super::raw::{Document, Node};
 use super::reader::{At, Fields, Keys, Reader};
 use super::template::{OPEN, Scope};
-use super::{Connection, Job, Overrides, Step, Transaction, step};
+use super::{Connection, Job, Overrides, Retry, Step, Transaction, step};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::Identifier;
 use crate::secret::Secrets;
@@ -29,10 +29,11 @@ const JOB: Keys = Keys {
         "session",
         "vars",
         "transaction",
+        "retry",
         "timeout",
         "steps",
     ],
-    reserved: &["exactly_once", "lock", "retry"],
+    reserved: &["exactly_once", "lock"],
 };
 
 /// The job file's folder, which its paths are relative to, so that the caller's does not matter.
@@ -191,6 +192,7 @@ fn resolve(file: &Path, reader: &mut Reader<'_>) -> Option<Job> {
     let transaction = fields
         .get("transaction")
         .map_or(Some(Transaction::Job), transaction);
+    let retry = fields.get("retry").map_or(Some(Retry::default()), retry);
     let timeout = match fields.get("timeout") {
         Some(at) => at.parse(duration).map(Some),
         None => Some(None),
@@ -202,6 +204,7 @@ fn resolve(file: &Path, reader: &mut Reader<'_>) -> Option<Job> {
         connection: connection?,
         session: session?,
         transaction: transaction?,
+        retry: retry?,
         timeout: timeout?,
         step_count: steps.as_ref().map_or(0, Vec::len),
         steps: steps?,
@@ -348,6 +351,41 @@ fn transaction(at: &At<'_>) -> Option<Transaction> {
         ],
         &["batch"],
     )
+}
+
+const RETRY: Keys = Keys {
+    known: &["attempts", "within"],
+    reserved: &[],
+};
+
+/// `{attempts: n, within: time}`, or `none`.
+fn retry(at: &At<'_>) -> Option<Retry> {
+    let mut retry = Retry {
+        is_explicit: true,
+        ..Retry::default()
+    };
+    if !at.is_map() {
+        at.parse(|text| match text {
+            "none" => Ok(()),
+            _ => Err(format!(
+                "expected `{{attempts: 5, within: 10m}}` or `none`, found `{text}`"
+            )),
+        })?;
+        retry.attempts = 1;
+        return Some(retry);
+    }
+    let fields = at.fields(RETRY)?;
+    let attempts = fields.get("attempts").map(|at| {
+        at.parse(|text| match text.parse() {
+            Ok(0) => Err("the first attempt counts: 1 is the least".into()),
+            Ok(attempts) => Ok(attempts),
+            Err(_) => Err(format!("expected a number of attempts, found `{text}`")),
+        })
+    });
+    let within = fields.get("within").map(|at| at.parse(duration));
+    retry.attempts = attempts.unwrap_or(Some(retry.attempts))?;
+    retry.within = within.unwrap_or(Some(retry.within))?;
+    Some(retry)
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -16,12 +16,17 @@ pub(crate) use file::begin;
 pub(crate) use lane::{Lane, Stopped};
 pub(crate) use place::place;
 
-/// Runs a `copy_from` step.
+/// Runs a `copy_from` step: the files that are not in yet.
 pub(crate) async fn copy_from(step: &CopyFrom, stage: &mut Stage<'_>) -> Result<Outcome> {
-    let sources = inputs(step, stage)?;
-    let (mut rows, mut bytes) = (0, 0);
-    for source in &sources {
-        let loaded = file::load(step, source, stage).await;
+    for source in inputs(step, stage)? {
+        // By name, not by number: another file may have come since.
+        if stage.parts.files.contains(&source) {
+            continue;
+        }
+        if !source.can_be_read_again() {
+            stage.cannot_be_repeated("its input has been read, and can be read only once");
+        }
+        let loaded = file::load(step, &source, stage).await;
         stage.observer.observe(Event::FileDone);
         stage.notices();
         let loaded = loaded?;
@@ -31,13 +36,15 @@ pub(crate) async fn copy_from(step: &CopyFrom, stage: &mut Stage<'_>) -> Result<
                     .hint("`on_empty: ok` or `warn` lets the job go on")
             })?;
         }
-        rows += loaded.rows;
-        bytes += loaded.bytes;
+        stage.parts.rows += loaded.rows;
+        stage.parts.bytes += loaded.bytes;
+        stage.parts.files.push(source);
+        stage.part_done();
     }
     Ok(Outcome::Loaded {
-        rows,
-        bytes,
-        files: sources.len(),
+        rows: stage.parts.rows,
+        bytes: stage.parts.bytes,
+        files: stage.parts.files.len(),
     })
 }
 

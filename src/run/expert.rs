@@ -27,6 +27,8 @@ pub(super) async fn copy_expert(step: &CopyExpert, stage: &mut Stage<'_>) -> Res
         observer,
         stop,
         outputs,
+        obstacle,
+        ..
     } = stage;
     let mut exchange = session
         .query(&step.sql)
@@ -41,11 +43,20 @@ pub(super) async fn copy_expert(step: &CopyExpert, stage: &mut Stage<'_>) -> Res
     {
         match reply {
             Reply::CopyIn => {
+                if !expert.can_be_read_again() {
+                    obstacle.get_or_insert("its input has been read, and can be read only once");
+                }
                 let bytes = expert.load(&mut exchange, *observer, stop).await?;
                 moved = Some(Moved::In { bytes });
             }
             Reply::CopyOut => {
-                let (written, pending) = expert.unload(&mut exchange, *observer, stop).await?;
+                let output = expert.output(&exchange)?;
+                if !sink::can_be_written_again(&output) {
+                    obstacle.get_or_insert(sink::CANNOT_BE_TAKEN_BACK);
+                }
+                let (written, pending) = expert
+                    .unload(&output, &mut exchange, *observer, stop)
+                    .await?;
                 if let Some(pending) = pending {
                     outputs.keep(pending)?;
                 }
@@ -137,17 +148,12 @@ impl Expert<'_> {
 
     async fn unload(
         &self,
+        output: &Output,
         exchange: &mut Exchange<'_>,
         observer: &dyn crate::progress::Observer,
         stop: &mut super::Stop,
     ) -> Result<(sink::Written, Option<sink::Pending>)> {
-        only_copy(exchange)?;
-        let output = match &self.step.file {
-            Some(InputPattern::Stdin) => Output::Stdout,
-            Some(InputPattern::Path(path)) => Output::Path(path.clone()),
-            None => return Err(self.no_file("COPY TO STDOUT", "write")),
-        };
-        let mut drain = sink::drain(&output, Compression::Auto)?;
+        let mut drain = sink::drain(output, Compression::Auto)?;
         observer.observe(Event::FileStarted {
             name: &output.to_string(),
             size: None,
@@ -170,6 +176,23 @@ impl Expert<'_> {
             Some(InputPattern::Stdin) => Ok(Source::Stdin),
             Some(InputPattern::Path(path)) => Ok(Source::File(PathBuf::clone(path))),
             None => Err(self.no_file("COPY FROM STDIN", "read")),
+        }
+    }
+
+    fn output(&self, exchange: &Exchange<'_>) -> Result<Output> {
+        only_copy(exchange)?;
+        match &self.step.file {
+            Some(InputPattern::Stdin) => Ok(Output::Stdout),
+            Some(InputPattern::Path(path)) => Ok(Output::Path(path.clone())),
+            None => Err(self.no_file("COPY TO STDOUT", "write")),
+        }
+    }
+
+    fn can_be_read_again(&self) -> bool {
+        match &self.step.file {
+            Some(InputPattern::Stdin) => false,
+            Some(InputPattern::Path(path)) => Source::File(path.clone()).can_be_read_again(),
+            None => true,
         }
     }
 

@@ -16,8 +16,8 @@ const QUOTED: usize = 200;
 
 /// Runs the statements of a `sql` step, one string at a time.
 pub(super) async fn statements(step: &Sql, stage: &mut Stage<'_>) -> Result<Outcome> {
-    let mut tags = Vec::new();
-    for sql in &step.statements {
+    for sql in step.statements.iter().skip(stage.parts.statements) {
+        let mut tags = Vec::new();
         let ran = one(sql, step.show, stage, &mut tags).await;
         stage.notices();
         ran.map_err(|error| match error {
@@ -27,8 +27,11 @@ pub(super) async fn statements(step: &Sql, stage: &mut Stage<'_>) -> Result<Outc
                     .hint("use a `copy_expert` step, which names the file beside the SQL")
             }
         })?;
+        stage.parts.tags.append(&mut tags);
+        stage.parts.statements += 1;
+        stage.part_done();
     }
-    Ok(Outcome::Sql(tags))
+    Ok(Outcome::Sql(std::mem::take(&mut stage.parts.tags)))
 }
 
 enum Failed {
@@ -66,6 +69,9 @@ async fn one(
                 tags.push(tag);
                 if let Some(table) = table.take() {
                     stage.observer.observe(Event::Table(&table));
+                    stage
+                        .obstacle
+                        .get_or_insert("rows of its result have been printed");
                 }
             }
             Ok(Some(Reply::CopyIn)) => {

@@ -33,6 +33,15 @@ pub struct Written {
     pub reader_gone: bool,
 }
 
+/// Whether what is written to `output` can be taken back and written again: not to standard
+/// output, a pipe or a device.
+pub fn can_be_written_again(output: &Output) -> bool {
+    match output {
+        Output::Stdout => false,
+        Output::Path(path) => std::fs::metadata(path).map_or(true, |about| about.is_file()),
+    }
+}
+
 /// Opens `output` and starts its thread.
 ///
 /// # Errors

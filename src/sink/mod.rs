@@ -5,6 +5,10 @@ mod drain;
 mod file;
 mod outputs;
 
-pub use drain::{Drain, Written, drain};
+pub use drain::{Drain, Written, can_be_written_again, drain};
 pub use file::Pending;
 pub use outputs::Outputs;
+
+/// Why what wrote to an output that is no file is not run again.
+pub(crate) const CANNOT_BE_TAKEN_BACK: &str =
+    "a part of its output has been written to where it cannot be taken back";

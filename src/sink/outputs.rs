@@ -42,6 +42,13 @@ impl Outputs {
         self.pending.iter().any(|pending| pending.target() == path)
     }
 
+    /// Removes what waits to be published; its names are free again.
+    pub fn discard(&mut self) {
+        for pending in self.pending.drain(..) {
+            self.taken.remove(pending.target());
+        }
+    }
+
     /// Takes out what waits to be published.
     pub fn take(&mut self) -> Vec<Pending> {
         std::mem::take(&mut self.pending)

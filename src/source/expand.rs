@@ -20,6 +20,15 @@ pub enum Source {
 }
 
 impl Source {
+    /// Whether its bytes are there again when it is opened again: not those of standard input, a
+    /// pipe or a device.
+    pub fn can_be_read_again(&self) -> bool {
+        match self {
+            Self::Stdin => false,
+            Self::File(path) => fs::metadata(path).map_or(true, |about| about.is_file()),
+        }
+    }
+
     /// `length` bytes at `offset` of a plain file, read once more to explain an error. `None` where
     /// that cannot be done.
     pub fn reread(&self, offset: u64, length: usize) -> Option<Vec<u8>> {

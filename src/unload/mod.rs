@@ -18,6 +18,9 @@ const BLOCK: usize = 256 * 1024;
 pub(crate) async fn copy_to(step: &CopyTo, stage: &mut Stage<'_>) -> Result<Outcome> {
     let sql = statement(step, stage.session.standard_conforming_strings());
     let refused = |error: WireError| refused(error, &step.what, &step.output);
+    if !sink::can_be_written_again(&step.output) {
+        stage.cannot_be_repeated(sink::CANNOT_BE_TAKEN_BACK);
+    }
     let mut copy = stage.session.copy_out(&sql).await.map_err(refused)?;
     let mut drain = sink::drain(&step.output, step.compression)?;
     let name = step.output.to_string();

@@ -103,6 +103,8 @@ pub(super) struct Channel {
     notices_dropped: usize,
     /// The first ErrorResponse of the statement under way.
     pub(super) refusal: Option<Box<ServerMessage>>,
+    /// The statement it answers had been sent with all its data.
+    pub(super) refused_whole: bool,
     /// Why the connection is unusable.
     pub(super) dead: Option<io::ErrorKind>,
 }
@@ -127,6 +129,7 @@ impl Channel {
             notices: VecDeque::new(),
             notices_dropped: 0,
             refusal: None,
+            refused_whole: false,
             dead: None,
         }
     }
@@ -457,7 +460,10 @@ impl Channel {
 
     /// Remembers an error; the first one counts.
     pub(super) fn refuse(&mut self, said: ServerMessage) {
-        self.refusal.get_or_insert_with(|| Box::new(said));
+        if self.refusal.is_none() {
+            self.refused_whole = self.phase == Phase::Busy;
+            self.refusal = Some(Box::new(said));
+        }
     }
 
     /// Whether the inbox begins with a whole message.

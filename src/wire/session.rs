@@ -124,6 +124,7 @@ impl Session {
         let mut frame = BytesMut::new();
         frontend::query(sql, &mut frame).map_err(|error| WireError::Protocol(error.to_string()))?;
         self.channel.refusal = None;
+        self.channel.refused_whole = false;
         self.channel.phase = Phase::Busy;
         self.channel.write_frame(&frame, &[]).await?;
         Ok(Exchange {
@@ -181,7 +182,12 @@ impl Session {
     /// may have been: treat it like a COMMIT in doubt.
     pub async fn copy_in(&mut self, sql: &str) -> Result<Exchange<'_>, WireError> {
         let mut exchange = self.query(sql).await?;
-        match exchange.next().await? {
+        let begun = exchange.next().await;
+        if matches!(begun, Err(WireError::Refused(_))) {
+            // It has seen none of its data.
+            exchange.session.channel.refused_whole = false;
+        }
+        match begun? {
             Some(Reply::CopyIn) => Ok(exchange),
             other => Err(WireError::Protocol(format!(
                 "{other:?} where a COPY FROM STDIN begins"
@@ -222,6 +228,12 @@ impl Session {
     /// Whether a statement was sent, with all its data, and the server has not said how it ended.
     pub fn awaits_answer(&self) -> bool {
         self.channel.phase == Phase::Busy
+    }
+
+    /// Whether the statement that the server refused last had been sent with all its data: nothing
+    /// but the server stood in the way of its taking place.
+    pub fn refused_whole(&self) -> bool {
+        self.channel.refused_whole
     }
 
     /// A parameter the server reported, such as `server_version`.

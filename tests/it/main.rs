@@ -11,6 +11,7 @@ mod login;
 mod parity;
 mod places;
 mod readme;
+mod retry;
 mod signals;
 mod support;
 mod terminal;

@@ -265,3 +265,30 @@ fn overrides_win_and_a_slip_in_them_is_noticed() {
         assert!(render(&error).contains(part), "{}", render(&error));
     }
 }
+
+#[test]
+fn retry_is_a_mapping_or_none() {
+    let steps = "steps:\n- sql: SELECT 1\n";
+    for (retry, attempts, seconds, is_explicit) in [
+        ("", 10, 600, false),
+        ("retry: none\n", 1, 600, true),
+        ("retry: {attempts: 3}\n", 3, 600, true),
+        ("retry: {attempts: 1, within: 5m}\n", 1, 300, true),
+    ] {
+        let retry = job(&format!("{retry}{steps}")).retry;
+        assert_eq!(retry.attempts, attempts);
+        assert_eq!(retry.within.as_secs(), seconds);
+        assert_eq!(retry.is_explicit, is_explicit);
+    }
+    insta::assert_snapshot!(mistakes(format!("retry: {{attempts: 0, within: 0s, times: 1}}\n{steps}")), @r"
+    error: `orders.yaml` has 3 mistakes
+      orders.yaml:1:19: retry.attempts: the first attempt counts: 1 is the least
+      orders.yaml:1:30: retry.within: a time of 0 would be over at once
+      orders.yaml:1:34: retry.times: unknown key; known here: attempts, within
+      state: nothing was opened
+    ");
+    insta::assert_snapshot!(mistakes(format!("retry: 3\n{steps}")), @r"
+    error: orders.yaml:1:8: retry: expected `{attempts: 5, within: 10m}` or `none`, found `3`
+      state: nothing was opened
+    ");
+}

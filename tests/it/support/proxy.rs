@@ -38,19 +38,54 @@ impl Proxy {
     /// # Panics
     /// There is no free port.
     pub(crate) fn new(database: &Database, manner: Manner) -> Self {
+        Self::changing(database, move |_| manner)
+    }
+
+    /// Begins to listen; the first connection goes in `manner`, later ones straight.
+    ///
+    /// # Panics
+    /// There is no free port.
+    pub(crate) fn at_first(database: &Database, manner: Manner) -> Self {
+        Self::changing(
+            database,
+            move |nth| {
+                if nth == 0 { manner } else { Manner::Straight }
+            },
+        )
+    }
+
+    /// Begins to listen at `port`; every connection goes straight.
+    ///
+    /// # Panics
+    /// The port is taken.
+    pub(crate) fn on_port(database: &Database, port: u16) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("the port is free");
+        Self::serving(database, listener, |_| Manner::Straight)
+    }
+
+    /// Begins to listen; `manner` says how each connection goes, by its number, 0 for the first.
+    fn changing(database: &Database, manner: impl Fn(usize) -> Manner + Send + 'static) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        Self::serving(database, listener, manner)
+    }
+
+    fn serving(
+        database: &Database,
+        listener: TcpListener,
+        manner: impl Fn(usize) -> Manner + Send + 'static,
+    ) -> Self {
         let server = database.server();
         let socket = format!("{}/.s.PGSQL.{}", server.host(), server.port());
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let port = listener.local_addr().expect("a bound port").port();
         thread::spawn(move || {
-            for client in listener.incoming().flatten() {
+            for (nth, client) in listener.incoming().flatten().enumerate() {
                 let Ok(server) = UnixStream::connect(&socket) else {
                     continue;
                 };
                 let line = Line {
                     client,
                     server,
-                    manner,
+                    manner: manner(nth),
                     answer_is_lost: AtomicBool::new(false),
                 };
                 line.open();

@@ -58,6 +58,12 @@ impl Running {
         kill_process(pid.expect("a process id"), signal).expect("it is there");
     }
 
+    /// Closes its input and waits for its end.
+    pub(crate) fn closed(mut self) -> Ran {
+        drop(self.0.stdin.take());
+        self.end()
+    }
+
     /// Waits for its end, its input still open.
     pub(crate) fn end(mut self) -> Ran {
         let input = self.0.stdin.take();

@@ -20,7 +20,7 @@ fn load_and_lose(database: &Database, manner: Manner) -> Ran {
         &[("file", quoted("n.txt")), ("table", "t".into())],
     );
     let url = Proxy::new(database, manner).url(database);
-    place.run(&job(&url, &[load]))
+    place.run(&format!("retry: none\n{}", job(&url, &[load])))
 }
 
 fn assert_rolled_back(ran: &Ran, database: &Database) {
@@ -113,7 +113,10 @@ fn a_statement_alone_whose_answer_is_lost_is_in_doubt_and_one_not_sent_is_not() 
             "  - sql: INSERT INTO t VALUES (2)\n".to_owned(),
             "  - copy_from: {file: n.txt, table: t}\n".to_owned(),
         ];
-        let ran = place.run(&format!("transaction: none\n{}", job(&url, &steps)));
+        let ran = place.run(&format!(
+            "transaction: none\nretry: none\n{}",
+            job(&url, &steps)
+        ));
         assert_eq!(ran.code, Some(code), "{}", ran.stderr);
         assert!(ran.stderr.contains(state), "{}", ran.stderr);
         assert_eq!(database.psql("SELECT count(*) FROM t"), rows);
@@ -131,7 +134,7 @@ fn a_connection_that_falls_in_an_unload_leaves_no_file() {
         "copy_to",
         &[("query", query), ("file", quoted("out/rows.txt"))],
     );
-    let ran = place.run(&job(&url, &[unload]));
+    let ran = place.run(&format!("retry: none\n{}", job(&url, &[unload])));
     assert_eq!(ran.code, Some(1), "{}", ran.stderr);
     assert!(ran.stderr.contains("was lost"), "{}", ran.stderr);
     assert_eq!(place.read("out/rows.txt"), b"old");

@@ -1,0 +1,338 @@
+//! One attempt at a job, on one session: what is not done yet, step by step.
+
+use std::time::{Duration, Instant};
+
+use super::done::{Done, Parts};
+use super::settings::settings;
+use super::state;
+use super::{Stage, Stop, Totals, bound, expert, sql};
+use crate::error::{Error, ErrorKind, Result};
+use crate::job::{Action, Job, Step, Transaction};
+use crate::progress::{Event, Observer, Outcome};
+use crate::sink::Outputs;
+use crate::wire::condition::Condition;
+use crate::wire::error::WireError;
+use crate::wire::session::{Session, Status};
+use crate::{load, unload};
+
+/// An attempt that failed. What its transaction promises has been done.
+pub(super) struct Failure {
+    /// Why.
+    pub(super) error: Error,
+    /// Where that leaves the database.
+    pub(super) state: String,
+    /// What stands against running the same again, even where the reason has passed.
+    pub(super) obstacle: Option<String>,
+}
+
+/// An attempt under way.
+pub(super) struct Attempt<'a> {
+    job: &'a Job,
+    session: &'a mut Session,
+    observer: &'a dyn Observer,
+    stop: Stop,
+    done: &'a mut Done,
+    outputs: &'a mut Outputs,
+    /// What was moved since the last commit.
+    moved: Totals,
+    /// What was done since the last commit that cannot be done again.
+    obstacle: Option<&'static str>,
+    /// We have begun a transaction and not tried to commit it.
+    open: bool,
+    /// Transactions of the session that had ended when ours began.
+    ended_before: u64,
+    /// A step's own SQL has ended our transaction.
+    ended_by_sql: bool,
+}
+
+impl<'a> Attempt<'a> {
+    pub(super) fn new(
+        job: &'a Job,
+        session: &'a mut Session,
+        observer: &'a dyn Observer,
+        stop: Stop,
+        done: &'a mut Done,
+        outputs: &'a mut Outputs,
+    ) -> Self {
+        Self {
+            job,
+            session,
+            observer,
+            stop,
+            done,
+            outputs,
+            moved: Totals::default(),
+            obstacle: None,
+            open: false,
+            ended_before: 0,
+            ended_by_sql: false,
+        }
+    }
+
+    /// Runs every step that is not committed yet.
+    pub(super) async fn run(mut self) -> Result<(), Failure> {
+        match self.steps().await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.failed(error).await),
+        }
+    }
+
+    async fn steps(&mut self) -> Result<()> {
+        settings(self.job, self.session).await?;
+        if self.job.transaction == Transaction::Job {
+            self.begin().await?;
+        }
+        for (index, step) in self.job.steps.iter().enumerate().skip(self.done.steps) {
+            if let Some(reason) = self.stop.reason() {
+                return Err(reason.error());
+            }
+            self.step(step, index + 1).await?;
+            if self.job.transaction == Transaction::None {
+                self.publish(index + 1)?;
+            }
+        }
+        if self.job.transaction == Transaction::Job {
+            self.commit(self.job.steps.len()).await?;
+        }
+        if self.session.status() != Status::Idle {
+            return Err(Error::new(ErrorKind::Server, "the job ends inside a transaction that its own SQL began")
+                .hint("add a COMMIT to its SQL, or let dwsload do it: `transaction: job` or `transaction: step`"));
+        }
+        Ok(())
+    }
+
+    async fn begin(&mut self) -> Result<()> {
+        self.session.run("BEGIN").await?;
+        self.open = true;
+        self.ended_before = self.session.transactions_ended();
+        Ok(())
+    }
+
+    /// Whether the transaction that we have begun is over, and not by us. `COMMIT; BEGIN` has left
+    /// another in its place.
+    fn has_lost_its_transaction(&self) -> bool {
+        self.open
+            && (self.session.transactions_ended() != self.ended_before
+                || self.session.status() == Status::Idle)
+    }
+
+    /// Runs one step, which is the `nth` of this run; 1 is the first.
+    async fn step(&mut self, step: &Step, nth: usize) -> Result<()> {
+        let total = self.job.step_count;
+        let title = step.title();
+        self.observer.observe(Event::StepStarted {
+            number: step.number,
+            total,
+            title: &title,
+        });
+        let started = Instant::now();
+        let outcome = self.transact(step, nth).await.map_err(|error| {
+            self.meant(error).within(format!(
+                "step {} ({title}) failed, {}:{}",
+                step.number,
+                self.job.file.display(),
+                self.job.line_of(step)
+            ))
+        })?;
+        let elapsed = started.elapsed();
+        self.observer.observe(Event::StepDone {
+            number: step.number,
+            total,
+            title: &title,
+            outcome: &outcome,
+            elapsed,
+        });
+        Ok(())
+    }
+
+    /// The step, in a transaction of its own where the job asks for that.
+    async fn transact(&mut self, step: &Step, nth: usize) -> Result<Outcome> {
+        let by_step = self.job.transaction == Transaction::Step;
+        if by_step {
+            self.begin().await?;
+        }
+        let outcome = self.act(&step.action).await?;
+        if self.has_lost_its_transaction() {
+            self.ended_by_sql = true;
+            return Err(Error::new(
+                ErrorKind::Server,
+                "the step's own SQL ended the transaction around it",
+            )
+            .hint("leave COMMIT, ROLLBACK and END out, or use `transaction: none`"));
+        }
+        match &outcome {
+            Outcome::Loaded { rows, .. } => self.moved.loaded += rows,
+            Outcome::Unloaded { rows, .. } => self.moved.unloaded += rows,
+            Outcome::Sql(_) | Outcome::Holds(_) => {}
+        }
+        if by_step {
+            self.commit(nth).await?;
+        }
+        Ok(outcome)
+    }
+
+    async fn act(&mut self, action: &Action) -> Result<Outcome> {
+        let alone = self.job.transaction == Transaction::None;
+        if !alone {
+            // What an earlier attempt had done of this step is rolled back.
+            self.done.parts = Parts::default();
+        }
+        let mut stage = Stage {
+            session: self.session,
+            observer: self.observer,
+            stop: self.stop.clone(),
+            outputs: self.outputs,
+            parts: &mut self.done.parts,
+            obstacle: &mut self.obstacle,
+            alone,
+        };
+        let outcome = match action {
+            Action::Sql(step) => sql::statements(step, &mut stage).await,
+            Action::Expect(step) => sql::expect(step, &mut stage).await,
+            Action::CopyFrom(step) => load::copy_from(step, &mut stage).await,
+            Action::CopyTo(step) => unload::copy_to(step, &mut stage).await,
+            Action::CopyExpert(step) => expert::copy_expert(step, &mut stage).await,
+        };
+        stage.notices();
+        outcome
+    }
+
+    /// Commits the first `upto` steps of this run, then lets their files appear.
+    async fn commit(&mut self, upto: usize) -> Result<()> {
+        // A connection that has fallen already takes no COMMIT: that is no doubt.
+        self.session.listen().await?;
+        self.open = false;
+        self.stop.set_committing(true);
+        let outcome = self.session.run("COMMIT").await;
+        self.stop.set_committing(false);
+        match outcome {
+            Ok(tags) if tags.iter().any(|tag| tag == "ROLLBACK") => {
+                Err(Error::new(ErrorKind::Server, "the server answered COMMIT with ROLLBACK"))
+            }
+            Ok(_) => self.publish(upto),
+            Err(WireError::Refused(said)) if !Condition::of(&said).leaves_commit_in_doubt() => {
+                Err(said.into_error(ErrorKind::Server).within("the server refused the COMMIT"))
+            }
+            Err(error) => Err(Error::from(error)
+                .with_kind(ErrorKind::Unknown)
+                .within("the connection fell while COMMIT was on its way: nobody knows whether it took place")
+                .hint("look into the tables before you run the job again")),
+        }
+    }
+
+    /// Takes note that the first `upto` steps of this run are committed; their files appear.
+    fn publish(&mut self, upto: usize) -> Result<()> {
+        for step in &self.job.steps[self.done.steps..upto] {
+            if let Some(what) = left_in_session(step) {
+                self.done.bound = Some(format!(
+                    "step {} may have left {what} in the session, which a new connection would lack",
+                    step.number
+                ));
+            }
+        }
+        self.done.steps = upto;
+        self.done.parts = Parts::default();
+        self.done.totals.add(std::mem::take(&mut self.moved));
+        self.obstacle = None;
+        for pending in self.outputs.take() {
+            pending.publish()?;
+        }
+        Ok(())
+    }
+
+    /// The error of a run that was told to stop is that it was, not what the server said then.
+    fn meant(&self, error: Error) -> Error {
+        match self.stop.reason() {
+            Some(reason)
+                if !matches!(
+                    error.kind(),
+                    ErrorKind::Unknown | ErrorKind::Stopped(_) | ErrorKind::Timeout
+                ) =>
+            {
+                reason.error()
+            }
+            _ => error,
+        }
+    }
+
+    /// Ends the transaction, and says where that leaves the database.
+    async fn failed(&mut self, error: Error) -> Failure {
+        let error = self.in_doubt(self.meant(error));
+        self.ended_by_sql |= self.has_lost_its_transaction();
+        let obstacle = self.obstacle();
+        // The connection may be gone; then the server has rolled back by itself.
+        let _ = tokio::time::timeout(Duration::from_secs(1), self.session.run("ROLLBACK")).await;
+        let state = if error.kind() == ErrorKind::Unknown {
+            state::known(self.job, self.done)
+        } else if self.ended_by_sql {
+            state::ENDED_BY_SQL.into()
+        } else {
+            state::state(self.job, self.done)
+        };
+        Failure {
+            error,
+            state,
+            obstacle,
+        }
+    }
+
+    /// What stands against running the failed unit again.
+    fn obstacle(&self) -> Option<String> {
+        if let Some(obstacle) = self.obstacle {
+            return Some(obstacle.into());
+        }
+        if self.ended_by_sql {
+            return Some("the job's own SQL has committed a part of it".into());
+        }
+        if self.job.transaction != Transaction::None {
+            return None;
+        }
+        if self.session.status() != Status::Idle {
+            return Some("the job's own SQL had begun a transaction".into());
+        }
+        let step = self.job.steps.get(self.done.steps)?;
+        may_commit_inside(step, self.done.parts.statements)
+            .then(|| "the failed SQL may have committed a part of its work".into())
+    }
+
+    /// Without a transaction, a statement that was under way when the connection fell, ours to the
+    /// server or the server's to its nodes, may have taken place: a COPY that still lacked data has
+    /// not, everything else is a COMMIT in doubt.
+    fn in_doubt(&self, error: Error) -> Error {
+        let unanswered = error.kind() == ErrorKind::Lost && self.session.awaits_answer();
+        // A coordinator that got no connection to a node has not begun.
+        let half_answered = error.condition() != Condition::Pool
+            && error.condition().leaves_commit_in_doubt()
+            && self.session.refused_whole();
+        if self.job.transaction != Transaction::None || !(unanswered || half_answered) {
+            return error;
+        }
+        error
+            .with_kind(ErrorKind::Unknown)
+            .within("the connection fell while a statement was under way: nobody knows whether it took place")
+            .hint("look into the tables before you run the job again")
+    }
+}
+
+/// What a step's own SQL may leave in the session.
+fn left_in_session(step: &Step) -> Option<&'static str> {
+    match &step.action {
+        Action::Sql(step) => step.statements.iter().find_map(|sql| bound::leaves(sql)),
+        Action::CopyExpert(step) => bound::leaves(&step.sql),
+        Action::Expect(step) => bound::leaves(&step.query),
+        Action::CopyFrom(_) | Action::CopyTo(_) => None,
+    }
+}
+
+/// Whether a step's own SQL, after so many statements of it, may commit in its middle.
+fn may_commit_inside(step: &Step, done: usize) -> bool {
+    match &step.action {
+        Action::Sql(step) => step
+            .statements
+            .get(done)
+            .is_some_and(|sql| bound::may_commit_inside(sql)),
+        Action::CopyExpert(step) => bound::may_commit_inside(&step.sql),
+        Action::Expect(step) => bound::may_commit_inside(&step.query),
+        Action::CopyFrom(_) | Action::CopyTo(_) => false,
+    }
+}

@@ -1,0 +1,269 @@
+//! Attempts: work that failed for a reason that passes is run again, on a new connection.
+//!
+//! The unit is what commits together: the job, the step, or with `transaction: none` the statement
+//! or file. What is committed is not run again, and neither is what may be.
+
+use std::time::{Duration, Instant};
+
+use super::Totals;
+use super::attempt::{Attempt, Failure};
+use super::done::Done;
+use super::state;
+use super::stop::Stop;
+use crate::error::{Error, ErrorKind, Result, in_one_line};
+use crate::job::Job;
+use crate::progress::{Event, Observer};
+use crate::sink::Outputs;
+use crate::wire::condition::{Condition, Pace};
+use crate::wire::connect::connect;
+use crate::wire::product::product;
+use crate::wire::session::Session;
+use crate::wire::target::Target;
+
+/// The longest wait between two attempts, but where a condition begins with a longer one.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// The most doublings of a wait; more would be cut by [`LONGEST_WAIT`] anyway.
+const DOUBLINGS: u32 = 10;
+
+/// The attempts at one job.
+pub(super) struct Attempts<'a> {
+    pub(super) job: &'a Job,
+    pub(super) target: &'a Target,
+    pub(super) observer: &'a dyn Observer,
+    pub(super) stop: Stop,
+    done: Done,
+    outputs: Outputs,
+    /// There has been a session.
+    was_connected: bool,
+    /// The server is one that takes no writes while a disk is nearly full, and takes them again.
+    is_gauss: bool,
+    streak: Streak,
+}
+
+/// Failures in a row, with nothing committed between them.
+struct Streak {
+    began: Instant,
+    failures: u32,
+    /// What was committed when it began.
+    progress: (usize, usize),
+}
+
+impl Streak {
+    fn new(done: &Done) -> Self {
+        Self {
+            began: Instant::now(),
+            failures: 0,
+            progress: done.progress(),
+        }
+    }
+}
+
+impl<'a> Attempts<'a> {
+    pub(super) fn new(
+        job: &'a Job,
+        target: &'a Target,
+        observer: &'a dyn Observer,
+        stop: Stop,
+    ) -> Self {
+        let done = Done::default();
+        Self {
+            job,
+            target,
+            observer,
+            stop,
+            streak: Streak::new(&done),
+            done,
+            outputs: Outputs::default(),
+            was_connected: false,
+            is_gauss: false,
+        }
+    }
+
+    /// Attempts until the job is done, or until another attempt is of no use.
+    pub(super) async fn run(mut self) -> Result<Totals> {
+        loop {
+            let failure = match self.attempt().await {
+                Ok(()) => return Ok(self.done.totals),
+                Err(failure) => failure,
+            };
+            self.outputs.discard();
+            self.count();
+            let wait = match self.wait(&failure) {
+                Ok(wait) => wait,
+                Err(why) => return Err(self.given_up(failure, why)),
+            };
+            self.announce(&failure.error, wait);
+            tokio::select! {
+                biased;
+                reason = self.stop.wait() => {
+                    return Err(reason.error().line("state", failure.state));
+                }
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+
+    /// Connects and runs what is not done yet.
+    async fn attempt(&mut self) -> Result<(), Failure> {
+        let connected = self.connect().await;
+        let mut session = connected.map_err(|error| Failure {
+            error,
+            state: state::state(self.job, &self.done),
+            obstacle: None,
+        })?;
+        self.stop.watch(Some(session.canceller()));
+        let attempt = Attempt::new(
+            self.job,
+            &mut session,
+            self.observer,
+            self.stop.clone(),
+            &mut self.done,
+            &mut self.outputs,
+        );
+        let outcome = attempt.run().await;
+        self.stop.watch(None);
+        session.close().await;
+        outcome
+    }
+
+    async fn connect(&mut self) -> Result<Session> {
+        let application = format!("dwsload:{}", self.job.name);
+        let mut stop = self.stop.clone();
+        let mut session = tokio::select! {
+            reason = stop.wait() => return Err(reason.error()),
+            session = connect(self.target, &application) => session?,
+        };
+        let warning = session.take_warning();
+        if let Some(warning) = warning.filter(|_| !self.was_connected) {
+            self.observer.observe(Event::Warning(&warning));
+        }
+        self.was_connected = true;
+        self.is_gauss = session.parameter("is_sysadmin").is_some();
+        let server = tokio::select! {
+            reason = stop.wait() => return Err(reason.error()),
+            server = product(&mut session) => server,
+        };
+        self.observer.observe(Event::Connected {
+            job: &self.job.name,
+            server: &server,
+            place: session.place(),
+        });
+        Ok(session)
+    }
+
+    /// Counts a failure, from the last commit on.
+    fn count(&mut self) {
+        if self.streak.progress != self.done.progress() {
+            self.streak = Streak::new(&self.done);
+        }
+        if self.streak.failures == 0 {
+            self.streak.began = Instant::now();
+        }
+        self.streak.failures += 1;
+    }
+
+    /// How long to wait before the next attempt; or why there is none, where that is worth a word.
+    fn wait(&self, failure: &Failure) -> Result<Duration, Option<String>> {
+        let pace = self.pace(&failure.error).ok_or(None)?;
+        if let Some(obstacle) = failure.obstacle.clone().or_else(|| self.done.bound.clone()) {
+            return Err(Some(obstacle));
+        }
+        let retry = &self.job.retry;
+        let failures = self.streak.failures;
+        let most = retry.attempts.min(pace.attempts);
+        let wait = jittered(pace, failures);
+        let elapsed = self.streak.began.elapsed();
+        if failures >= most || elapsed + wait > retry.within {
+            return Err((failures > 1)
+                .then(|| format!("it failed {failures} times in {}", in_words(elapsed))));
+        }
+        Ok(wait)
+    }
+
+    /// How a failure asks for another attempt; `None` when none is of use.
+    fn pace(&self, error: &Error) -> Option<Pace> {
+        if self.stop.reason().is_some() {
+            return None;
+        }
+        match error.kind() {
+            // Whether it took place is not known, or the account would be locked.
+            ErrorKind::Unknown | ErrorKind::Login => None,
+            // Before there was any session, a server that does not answer at all is more often a
+            // slip in the job than a failover; whoever expects one says so with `retry`.
+            ErrorKind::Connect
+                if error.condition() == Condition::Connection
+                    && !self.was_connected
+                    && !self.job.retry.is_explicit =>
+            {
+                None
+            }
+            // Elsewhere that is a standby, or the job's own wish.
+            _ if error.condition() == Condition::ReadOnly && !self.is_gauss => None,
+            _ => error.condition().pace(),
+        }
+    }
+
+    fn announce(&self, error: &Error, wait: Duration) {
+        self.observer.observe(Event::Warning(&format!(
+            "{}\ntrying again in {}, attempt {} of {}",
+            in_one_line(error),
+            in_words(wait),
+            self.streak.failures + 1,
+            self.job.retry.attempts
+        )));
+    }
+
+    /// The error of a run that ends with `failure`.
+    fn given_up(&self, failure: Failure, why: Option<String>) -> Error {
+        let mut error = failure.error;
+        if let Some(why) = why {
+            error = error.line("no further attempt", why);
+        }
+        if self.was_connected {
+            error = error.line("state", failure.state);
+        }
+        error
+    }
+}
+
+/// The wait before the next attempt after so many failures: doubled each time, with a random half
+/// of it left out, so that jobs that failed together do not come back together.
+fn jittered(pace: Pace, failures: u32) -> Duration {
+    let doublings = failures.saturating_sub(1).min(DOUBLINGS);
+    let wait = pace.first * 2_u32.pow(doublings);
+    let wait = wait.min(LONGEST_WAIT.max(pace.first));
+    wait.mul_f64(0.5 + fastrand::f64() / 2.0)
+}
+
+/// A time with the precision people care about: `0.7 s`, `48 s`.
+fn in_words(time: Duration) -> String {
+    let seconds = time.as_secs_f64();
+    if seconds < 10.0 {
+        format!("{seconds:.1} s")
+    } else {
+        format!("{seconds:.0} s")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_a_minute_and_differ() {
+        let pace = Condition::Connection.pace().unwrap();
+        for (failures, longest) in [(1, 1), (2, 2), (3, 4), (6, 32), (7, 60), (99, 60)] {
+            let longest = Duration::from_secs(longest);
+            for _ in 0..100 {
+                let wait = jittered(pace, failures);
+                assert!(
+                    wait >= longest / 2 && wait <= longest,
+                    "{failures}: {wait:?}"
+                );
+            }
+        }
+        let rare = Condition::ReadOnly.pace().unwrap();
+        assert!(jittered(rare, 1) >= Duration::from_secs(30));
+        assert_ne!(jittered(pace, 7), jittered(pace, 7));
+    }
+}

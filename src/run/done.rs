@@ -1,0 +1,46 @@
+//! What of a job is done for good, and stays so over attempts.
+
+use super::Totals;
+use crate::source::Source;
+
+/// What is committed.
+#[derive(Debug, Default)]
+pub(crate) struct Done {
+    /// Steps of this run that are committed.
+    pub(super) steps: usize,
+    /// What they moved.
+    pub(super) totals: Totals,
+    /// Parts of the step under way.
+    pub(crate) parts: Parts,
+    /// What committed steps have left in the session, so that no other can take its place.
+    pub(super) bound: Option<String>,
+}
+
+impl Done {
+    /// A number that grows whenever more is committed.
+    pub(super) fn progress(&self) -> (usize, usize) {
+        (self.steps, self.parts.count())
+    }
+}
+
+/// The parts of one step that have succeeded: statements of `sql`, files of `copy_from`. With
+/// `transaction: none` they are committed; otherwise they stand or fall with the transaction.
+#[derive(Debug, Default)]
+pub(crate) struct Parts {
+    /// Statements that ran.
+    pub(crate) statements: usize,
+    /// Their command tags.
+    pub(crate) tags: Vec<String>,
+    /// Files that were loaded.
+    pub(crate) files: Vec<Source>,
+    /// Rows loaded, by the server's count.
+    pub(crate) rows: u64,
+    /// Bytes sent.
+    pub(crate) bytes: u64,
+}
+
+impl Parts {
+    fn count(&self) -> usize {
+        self.statements + self.files.len()
+    }
+}
