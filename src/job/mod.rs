@@ -17,6 +17,7 @@ use std::time::Duration;
 use crate::name::{Identifier, TableName};
 use crate::record::dialect::Dialect;
 use crate::secret::Secrets;
+use crate::wire::server::Kind;
 use crate::wire::settings::Settings;
 
 pub use resolve::load;
@@ -30,6 +31,8 @@ pub struct Job {
     pub file: PathBuf,
     /// The server.
     pub connection: Connection,
+    /// The kind of server, where the job says it: then it is not found out.
+    pub server: Option<Kind>,
     /// Settings sent with SET after login, in the order of the file: name, value.
     pub session: Vec<(Identifier, String)>,
     /// What commits together.

@@ -17,6 +17,7 @@ use super::{Connection, Job, Overrides, Retry, Step, Transaction, step};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::Identifier;
 use crate::secret::Secrets;
+use crate::wire::server::Kind;
 use crate::wire::settings::Settings;
 
 /// The longest job file, in bytes. People write them; what is longer is something else.
@@ -26,6 +27,7 @@ const JOB: Keys = Keys {
     known: &[
         "job",
         "connection",
+        "server",
         "session",
         "vars",
         "transaction",
@@ -188,6 +190,10 @@ fn resolve(file: &Path, reader: &mut Reader<'_>) -> Option<Job> {
         outputs: RefCell::default(),
     };
     let connection = connection(fields.get("connection"), &folder);
+    let server = match fields.get("server") {
+        Some(at) => server(at).map(Some),
+        None => Some(None),
+    };
     let session = fields.get("session").map_or(Some(Vec::new()), session);
     let transaction = fields
         .get("transaction")
@@ -202,6 +208,7 @@ fn resolve(file: &Path, reader: &mut Reader<'_>) -> Option<Job> {
         name: name?,
         file: file.to_owned(),
         connection: connection?,
+        server: server?,
         session: session?,
         transaction: transaction?,
         retry: retry?,
@@ -325,6 +332,12 @@ fn mapping(at: &At<'_>) -> Option<Settings> {
 
 fn warn_of_password(at: &At<'_>) {
     at.warn("the password is written in the job file; PGPASSWORD, ~/.pgpass or `${{ env.NAME }}` keep it out");
+}
+
+/// The kind of server.
+fn server(at: &At<'_>) -> Option<Kind> {
+    let meant = Kind::from_word(&at.text()?);
+    meant.or_else(|| at.choice(&Kind::WORDS, &[]))
 }
 
 fn session(at: &At<'_>) -> Option<Vec<(Identifier, String)>> {

@@ -12,6 +12,7 @@ use crate::record::position::Position;
 use crate::run::{Stage, Stop};
 use crate::source::{self, Begin, Fed, Feed, Reading, Source};
 use crate::wire::error::WireError;
+use crate::wire::server::Ability;
 use crate::wire::session::Session;
 
 /// What one file came to.
@@ -88,16 +89,8 @@ fn reading(step: &CopyFrom, session: &Session) -> Reading {
         compression: step.compression,
         size: step.size,
         strip_bom: step.header != Header::None || step.dialect.format == Format::Csv,
-        markers: step.dialect.format == Format::Text || csv_has_markers(session),
+        markers: step.dialect.format == Format::Text || session.server().can(Ability::CsvEndMarker),
     }
-}
-
-/// Whether a line `\.` ends csv data: on every server but PostgreSQL 18 and later. One that does not
-/// tell its version is taken to be older: an error is better than rows that vanish.
-fn csv_has_markers(session: &Session) -> bool {
-    let version = session.parameter("server_version").unwrap_or_default();
-    let major: String = version.chars().take_while(char::is_ascii_digit).collect();
-    !major.parse().is_ok_and(|major: u32| major >= 18)
 }
 
 /// Waits for the file to open.

@@ -3,9 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::done::{Done, Parts};
-use super::settings::settings;
 use super::state;
-use super::{Stage, Stop, Totals, bound, expert, sql};
+use super::{Stage, Stop, Totals, bound, expert, settings, sql};
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{Action, Job, Step, Transaction};
 use crate::progress::{Event, Observer, Outcome};
@@ -78,7 +77,7 @@ impl<'a> Attempt<'a> {
     }
 
     async fn steps(&mut self) -> Result<()> {
-        settings(self.job, self.session).await?;
+        settings::apply(self.job, self.session).await?;
         if self.job.transaction == Transaction::Job {
             self.begin().await?;
         }

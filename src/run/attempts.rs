@@ -16,7 +16,7 @@ use crate::progress::{Event, Observer};
 use crate::sink::Outputs;
 use crate::wire::condition::{Condition, Pace};
 use crate::wire::connect::connect;
-use crate::wire::product::product;
+use crate::wire::server::identify;
 use crate::wire::session::Session;
 use crate::wire::target::Target;
 
@@ -138,14 +138,16 @@ impl<'a> Attempts<'a> {
             self.observer.observe(Event::Warning(&warning));
         }
         self.was_connected = true;
-        self.is_gauss = session.parameter("is_sysadmin").is_some();
         let server = tokio::select! {
             reason = stop.wait() => return Err(reason.error()),
-            server = product(&mut session) => server,
+            server = identify(&mut session, self.job.server) => server.map_err(|error| {
+                Error::from(error).within("the server does not say what it is")
+            })?,
         };
+        self.is_gauss = server.kind.is_gauss();
         self.observer.observe(Event::Connected {
             job: &self.job.name,
-            server: &server,
+            server: &server.described(),
             place: session.place(),
         });
         Ok(session)

@@ -1,13 +1,17 @@
-//! What a session is set to before the first step.
+//! What is set in a session before its first step.
 
 use crate::error::{Error, Result};
 use crate::job::Job;
 use crate::name::literal;
 use crate::wire::session::Session;
 
-/// Gives a new session the job's settings. By `set_config`: its value is one literal, whatever the
-/// setting's syntax is.
-pub(super) async fn settings(job: &Job, session: &mut Session) -> Result<()> {
+/// Sets what dwsload needs and what the job asks for.
+///
+/// Settings by `set_config`: its value is one literal, whatever the setting's syntax is.
+///
+/// # Errors
+/// The server refuses a setting of the job, or the connection fell.
+pub(super) async fn apply(job: &Job, session: &mut Session) -> Result<()> {
     // As psycopg2 does: dates are read and written the ISO way, whatever the server's default.
     if !session
         .parameter("DateStyle")

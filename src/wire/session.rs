@@ -17,6 +17,7 @@ use postgres_protocol::message::frontend;
 use super::cancel::Canceller;
 use super::channel::{Channel, Phase};
 use super::error::{ServerMessage, WireError};
+use super::server::Server;
 
 pub use super::channel::Status;
 
@@ -27,6 +28,7 @@ pub struct Session {
     canceller: Canceller,
     warning: Option<String>,
     place: String,
+    server: Server,
 }
 
 /// A column of a result.
@@ -93,11 +95,23 @@ pub enum Reply {
 impl Session {
     pub(super) fn new(channel: Channel, canceller: Canceller, warning: Option<String>) -> Self {
         Self {
+            server: Server::reported(&channel.parameters),
             channel,
             canceller,
             warning,
             place: String::new(),
         }
+    }
+
+    /// Which server it is: what the login told, and once [`identify`](super::server::identify) has
+    /// run, everything.
+    pub fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// Takes note of which server it is.
+    pub(super) fn know(&mut self, server: Server) {
+        self.server = server;
     }
 
     /// The same session, which knows where it is.

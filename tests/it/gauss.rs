@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use dwsload::error::{Error, ErrorKind, render};
 use dwsload::secret::Secret;
 use dwsload::wire::connect::connect;
-use dwsload::wire::product::product;
+use dwsload::wire::server::{Kind, identify};
 use dwsload::wire::target::{Address, ChannelBinding, Host, SslMode, Target};
 
 use crate::support::session::block_on;
@@ -542,42 +542,136 @@ fn a_server_of_version_3_2_gets_its_long_cancel_key_back() {
     assert_eq!(heard[1].messages, [expected]);
 }
 
-#[test]
-fn a_server_says_what_it_is_and_a_postgresql_is_not_asked() {
-    let version = "PostgreSQL 9.2.4 (GaussDB 8.2.1 build 39137c2d) compiled at 2022-09-23";
-    let length = u32::try_from(version.len()).unwrap().to_be_bytes();
-    let row = [&[0, 1][..], &length, version.as_bytes()].concat();
-    let column = [&[0, 1][..], b"version\0", &[0; 18]].concat();
-    let answer = [
-        framed(b'T', &column),
-        framed(b'D', &row),
-        framed(b'C', b"SELECT 1\0"),
-        framed(b'Z', b"I"),
-    ];
-    let mut gauss = welcome();
-    gauss.insert(1, Turn::Say(framed(b'S', b"is_sysadmin\0off\0")));
-    gauss.push(Turn::Hear);
-    gauss.extend(answer.map(Turn::Say));
-    for (mut script, expected, tags_expected) in [
-        (welcome(), "PostgreSQL 9.2.4", "X"),
-        (gauss, "GaussDB 8.2.1", "QX"),
-    ] {
-        script.insert(0, Turn::HearStart);
-        // The goodbye.
-        script.push(Turn::Hear);
-        let player = Player::new(vec![script]);
-        let target = target(player.addr, "x");
-        let said = block_on(async {
-            let mut session = connect(&target, "loader").await.unwrap();
-            let said = product(&mut session).await;
-            session.close().await;
-            said
-        });
-        assert_eq!(said, expected);
-        let heard = player.heard();
-        let tags: Vec<u8> = heard[0].messages[1..].iter().map(|said| said[0]).collect();
-        assert_eq!(tags, tags_expected.as_bytes());
+/// What a server sends for a query with these rows.
+fn answer(rows: &[&[&str]]) -> Vec<Turn> {
+    let columns = rows.first().map_or(1, |row| row.len());
+    let count = |number: usize| u16::try_from(number).expect("a few").to_be_bytes();
+    let column = [b"c\0".as_slice(), &[0; 18]].concat();
+    let mut messages = vec![framed(
+        b'T',
+        &[&count(columns)[..], &column.repeat(columns)].concat(),
+    )];
+    for row in rows {
+        let mut body = count(row.len()).to_vec();
+        for field in *row {
+            body.extend(
+                u32::try_from(field.len())
+                    .expect("a short field")
+                    .to_be_bytes(),
+            );
+            body.extend(field.as_bytes());
+        }
+        messages.push(framed(b'D', &body));
     }
+    messages.push(framed(b'C', b"SELECT 1\0"));
+    messages.push(framed(b'Z', b"I"));
+    messages.into_iter().map(Turn::Say).collect()
+}
+
+/// What a server sends to refuse a query.
+fn refusal(code: &str) -> Vec<Turn> {
+    let fields = format!("SERROR\0C{code}\0Mno\0\0");
+    [framed(b'E', fields.as_bytes()), framed(b'Z', b"I")]
+        .map(Turn::Say)
+        .into()
+}
+
+/// A login, then an answer to each query, then the goodbye.
+fn asked(gauss: bool, version: &str, answers: Vec<Vec<Turn>>) -> Player {
+    let mut script = welcome();
+    script.insert(0, Turn::HearStart);
+    let reported = format!("server_version\0{version}\0");
+    script.insert(3, Turn::Say(framed(b'S', reported.as_bytes())));
+    if gauss {
+        script.insert(2, Turn::Say(framed(b'S', b"is_sysadmin\0off\0")));
+    }
+    for answer in answers {
+        script.push(Turn::Hear);
+        script.extend(answer);
+    }
+    script.push(Turn::Hear);
+    Player::new(vec![script])
+}
+
+/// What `identify` says of it, and the queries it took.
+fn identified(player: Player, declared: Option<Kind>) -> (Result<String, Error>, Vec<String>) {
+    let target = target(player.addr, "x");
+    let said = block_on(async {
+        let mut session = connect(&target, "loader").await.expect("a login");
+        let said = identify(&mut session, declared).await;
+        if let Ok(server) = &said {
+            assert_eq!(server, session.server());
+        }
+        session.close().await;
+        said
+    });
+    let heard = player.heard();
+    let queries = heard[0].messages[1..]
+        .iter()
+        .filter(|said| said[0] == b'Q')
+        .map(|said| String::from_utf8_lossy(&said[5..said.len() - 1]).into_owned());
+    (
+        said.map(|server| server.described()).map_err(Error::from),
+        queries.collect(),
+    )
+}
+
+const VERSION: &str = "SELECT pg_catalog.version()";
+const MODE: &str = "SELECT datcompatibility FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()";
+const NODES: &str = "SELECT node_type, count(*) FROM pg_catalog.pgxc_node GROUP BY node_type";
+
+#[test]
+fn a_server_says_what_it_is_and_a_newer_postgresql_is_not_asked() {
+    let dws = "PostgreSQL 9.2.4 (GaussDB 8.2.1 build 39137c2d) compiled at 2022-09-23";
+    let cluster: &[&[&str]] = &[&["C", "3"], &["D", "6"]];
+    let (said, queries) = identified(
+        asked(
+            true,
+            "9.2.4",
+            vec![answer(&[&[dws]]), answer(&[&["ORA"]]), answer(cluster)],
+        ),
+        None,
+    );
+    assert_eq!(
+        said.unwrap(),
+        "GaussDB(DWS) 8.2.1, ORA-compatible, 3 coordinators, 6 data nodes"
+    );
+    assert_eq!(queries, [VERSION, MODE, NODES]);
+
+    let (said, queries) = identified(asked(false, "15.18", vec![]), None);
+    assert_eq!(said.unwrap(), "PostgreSQL 15.18");
+    assert!(queries.is_empty(), "{queries:?}");
+
+    let greenplum = "PostgreSQL 12.12 (Greenplum Database 7.1.0 build commit:a) on x86_64";
+    let (said, queries) = identified(asked(false, "12.12", vec![answer(&[&[greenplum]])]), None);
+    assert_eq!(said.unwrap(), "Greenplum Database 7.1.0");
+    assert_eq!(queries, [VERSION]);
+
+    let (said, queries) = identified(asked(true, "9.2.4", vec![]), Some(Kind::PostgreSql));
+    assert_eq!(said.unwrap(), "PostgreSQL 9.2.4");
+    assert!(queries.is_empty(), "{queries:?}");
+}
+
+#[test]
+fn a_catalog_that_is_not_there_leaves_a_gap_and_an_expired_password_is_told() {
+    let opengauss = "(openGauss 3.0.6 build ) compiled at 2026-11-23 07:55:18 commit 0";
+    let (said, queries) = identified(
+        asked(
+            true,
+            "9.2.4",
+            vec![answer(&[&[opengauss]]), refusal("42703"), refusal("42P01")],
+        ),
+        None,
+    );
+    assert_eq!(said.unwrap(), "openGauss 3.0.6");
+    assert_eq!(queries, [VERSION, MODE, NODES]);
+
+    let (said, _) = identified(asked(true, "9.2.4", vec![refusal("28P02")]), None);
+    let error = said.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Login);
+    assert!(render(&error).contains("the password has expired"));
+    let (said, _) = identified(asked(true, "9.2.4", vec![refusal("57014")]), None);
+    assert_eq!(said.unwrap_err().kind(), ErrorKind::Server);
 }
 
 /// Plays `script` to a target with the password of the recordings; the login is to fail.

@@ -84,6 +84,20 @@ steps:
 }
 
 #[test]
+fn the_kind_of_server_is_found_out_or_declared() {
+    let kind = |line: &str| job(&format!("{line}\nsteps: [{{sql: x}}]\n")).server;
+    assert_eq!(kind(""), None);
+    assert_eq!(kind("server: dws"), Some(Kind::Dws));
+    assert_eq!(kind("server: GaussDB(DWS)"), Some(Kind::Dws));
+    assert_eq!(kind("server: ${{ 'post' }}gres"), Some(Kind::PostgreSql));
+    let error = mistakes("server: opengaus\nsteps: [{sql: x}]\n");
+    assert!(
+        error.contains("expected postgresql, dws, gaussdb, opengauss, greenplum, found `opengaus`; did you mean `opengauss`?"),
+        "{error}"
+    );
+}
+
+#[test]
 fn every_mistake_is_reported_at_once_with_its_place() {
     let text = "\
 conection: embedded
