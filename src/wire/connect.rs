@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use postgres_protocol::message::frontend;
+use rand::seq::SliceRandom;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::time::timeout;
@@ -18,7 +19,7 @@ use super::login::{Credentials, LoggedIn, LoginError, LoginFailure, Proof, Versi
 use super::refusal;
 use super::session::Session;
 use super::socket::Socket;
-use super::target::{Address, ChannelBinding, Host, SslMode, Target, TlsSettings};
+use super::target::{Address, ChannelBinding, Host, HostOrder, SslMode, Target, TlsSettings};
 use super::tls;
 use crate::error::{Error, ErrorKind, Result, in_one_line};
 use crate::secret::Secret;
@@ -49,7 +50,8 @@ impl std::fmt::Display for Place {
     }
 }
 
-/// Connects and logs in: the target's hosts in their order, the first that answers.
+/// Connects and logs in: the target's hosts in random order, or in theirs where it says so; the
+/// first that answers.
 ///
 /// `application_name` is what the server shows of us where the settings name nothing.
 ///
@@ -62,7 +64,7 @@ impl std::fmt::Display for Place {
 /// Dropped, the socket closes and nothing is left behind.
 pub async fn connect(target: &Target, application_name: &str) -> Result<Session> {
     let mut failures: Vec<Error> = Vec::new();
-    for host in &target.hosts {
+    for host in ordered(&target.hosts, target.order) {
         match connect_host(target, host, application_name).await {
             Ok(session) => return Ok(session.at(target.place(host))),
             Err(error) if error.kind() == ErrorKind::Login => {
@@ -74,6 +76,26 @@ pub async fn connect(target: &Target, application_name: &str) -> Result<Session>
         }
     }
     Err(all_failed(failures))
+}
+
+/// The hosts, in the order in which they are tried.
+fn ordered(hosts: &[Host], order: HostOrder) -> Vec<&Host> {
+    let mut hosts: Vec<&Host> = hosts.iter().collect();
+    if order == HostOrder::Random {
+        hosts.shuffle(&mut rand::rng());
+    }
+    hosts
+}
+
+/// The addresses of one name, in the order in which they are tried. At random, but for the kind of
+/// address: the system puts the kind first that is more likely to get through (RFC 6724).
+fn spread(mut addresses: Vec<SocketAddr>, order: HostOrder) -> Vec<SocketAddr> {
+    if order == HostOrder::Random {
+        for kind in addresses.chunk_by_mut(|a, b| a.is_ipv4() == b.is_ipv4()) {
+            kind.shuffle(&mut rand::rng());
+        }
+    }
+    addresses
 }
 
 /// One error of all: the first failure, with the others as lines of their own.
@@ -93,7 +115,13 @@ fn all_failed(failures: Vec<Error>) -> Error {
 async fn connect_host(target: &Target, host: &Host, application_name: &str) -> Result<Session> {
     let patience = target.connect_timeout.unwrap_or(PATIENCE);
     let mut failures = Vec::new();
-    for place in within(patience, "the look-up of its name", places(host)).await? {
+    for place in within(
+        patience,
+        "the look-up of its name",
+        places(host, target.order),
+    )
+    .await?
+    {
         let what = place.to_string();
         let endpoint = Endpoint {
             place,
@@ -288,7 +316,7 @@ fn exposure(proof: Proof, encrypted: bool, endpoint: &Endpoint) -> Option<String
     ))
 }
 
-async fn places(host: &Host) -> Result<Vec<Place>> {
+async fn places(host: &Host, order: HostOrder) -> Result<Vec<Place>> {
     match &host.address {
         Address::Unix(dir) => Ok(vec![Place::Unix(
             dir.join(format!(".s.PGSQL.{}", host.port)),
@@ -312,7 +340,8 @@ async fn places(host: &Host) -> Result<Vec<Place>> {
                     .because(cause)
                     .hint("check the host's name")
                 })?;
-            Ok(found
+            Ok(spread(found.collect(), order)
+                .into_iter()
                 .map(|addr| Place::Tcp {
                     name: name.clone(),
                     addr,
@@ -501,6 +530,23 @@ mod tests {
             },
             keepalive: None,
         }
+    }
+
+    #[test]
+    fn the_addresses_of_a_name_are_spread_and_their_kinds_stay_in_order() {
+        let addresses: Vec<SocketAddr> = ["[::1]:1", "[::2]:1", "10.0.0.1:1", "10.0.0.2:1"]
+            .map(|text| text.parse().unwrap())
+            .into();
+        let given = spread(addresses.clone(), HostOrder::Given);
+        assert_eq!(given, addresses);
+        let mut seen = std::collections::BTreeSet::new();
+        // One order of the four fails to come up once in 10^12 times.
+        for _ in 0..100 {
+            let found = spread(addresses.clone(), HostOrder::Random);
+            assert!(found[1].is_ipv6() && found[2].is_ipv4(), "{found:?}");
+            seen.insert(found);
+        }
+        assert_eq!(seen.len(), 4);
     }
 
     #[test]

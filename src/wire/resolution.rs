@@ -9,12 +9,12 @@ use super::environment::Environment;
 use super::passfile;
 use super::service;
 use super::settings::{self, Settings};
-use super::target::{Address, ChannelBinding, Host, Target};
+use super::target::{Address, ChannelBinding, Host, HostOrder, Target};
 use crate::error::{Error, ErrorKind, Result};
 use crate::secret::Secret;
 
 /// Variables and the settings they stand for ("Environment Variables").
-const VARIABLES: [(&str, &str); 15] = [
+const VARIABLES: [(&str, &str); 16] = [
     ("PGHOST", "host"),
     ("PGHOSTADDR", "hostaddr"),
     ("PGPORT", "port"),
@@ -27,6 +27,7 @@ const VARIABLES: [(&str, &str); 15] = [
     ("PGSSLCERT", "sslcert"),
     ("PGSSLKEY", "sslkey"),
     ("PGCHANNELBINDING", "channel_binding"),
+    ("PGLOADBALANCEHOSTS", "load_balance_hosts"),
     ("PGCONNECT_TIMEOUT", "connect_timeout"),
     ("PGAPPNAME", "application_name"),
     ("PGOPTIONS", "options"),
@@ -60,6 +61,10 @@ pub(super) fn resolve(settings: &Settings, environment: &Environment) -> Result<
         channel_binding: match settings.filled("channel_binding") {
             Some(text) => settings::channel_binding(text).map_err(usage)?,
             None => ChannelBinding::Prefer,
+        },
+        order: match settings.filled("load_balance_hosts") {
+            Some(text) => settings::host_order(text).map_err(usage)?,
+            None => HostOrder::Random,
         },
         connect_timeout: seconds(settings, "connect_timeout")?,
         application_name: owned("application_name"),

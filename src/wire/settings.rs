@@ -8,7 +8,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::path::Path;
 
-use super::target::{ChannelBinding, SslMode};
+use super::target::{ChannelBinding, HostOrder, SslMode};
 use super::url;
 
 /// Connection settings by libpq keyword (`host`, `port`, `sslmode`, ...), not yet interpreted.
@@ -27,7 +27,7 @@ const PATHS: [&str; 5] = [
 ];
 
 /// Keywords that libpq (version 18) knows and dwsload does not.
-const OTHERS_OF_LIBPQ: [&str; 26] = [
+const OTHERS_OF_LIBPQ: [&str; 25] = [
     "client_encoding",
     "fallback_application_name",
     "gssdelegation",
@@ -36,7 +36,6 @@ const OTHERS_OF_LIBPQ: [&str; 26] = [
     "keepalives_count",
     "keepalives_interval",
     "krbsrvname",
-    "load_balance_hosts",
     "max_protocol_version",
     "min_protocol_version",
     "oauth_client_id",
@@ -73,6 +72,7 @@ impl Settings {
         "sslcert",
         "sslkey",
         "channel_binding",
+        "load_balance_hosts",
         "connect_timeout",
         "application_name",
         "options",
@@ -166,7 +166,6 @@ pub(super) fn is_dispensable(keyword: &str, value: &str) -> bool {
         | "keepalives_count"
         | "keepalives_interval"
         | "krbsrvname"
-        | "load_balance_hosts"
         | "max_protocol_version"
         | "ssl_max_protocol_version"
         | "sslcompression"
@@ -229,6 +228,7 @@ fn check(keyword: &'static str, value: &str) -> Result<(), String> {
         }),
         "sslmode" => ssl_mode(value).map(drop),
         "channel_binding" => channel_binding(value).map(drop),
+        "load_balance_hosts" => host_order(value).map(drop),
         "keepalives" => whole_number(keyword, value).map(drop),
         "connect_timeout" | "keepalives_idle" => whole_seconds(keyword, value).map(drop),
         _ => Ok(()),
@@ -306,6 +306,17 @@ pub(super) fn channel_binding(text: &str) -> Result<ChannelBinding, String> {
     }
 }
 
+/// What `load_balance_hosts` says.
+pub(super) fn host_order(text: &str) -> Result<HostOrder, String> {
+    match text {
+        "disable" => Ok(HostOrder::Given),
+        "random" => Ok(HostOrder::Random),
+        other => Err(format!(
+            "`load_balance_hosts` must be disable or random, not `{other}`"
+        )),
+    }
+}
+
 /// A number of seconds; 0 for a negative one, as libpq.
 pub(super) fn whole_seconds(keyword: &str, text: &str) -> Result<u64, String> {
     match whole_number(keyword, text) {
@@ -345,6 +356,7 @@ mod tests {
             ("sslmode", "verify-full"),
             ("sslrootcert", "system"),
             ("channel_binding", "require"),
+            ("load_balance_hosts", "disable"),
             ("connect_timeout", "10"),
             ("connect_timeout", "-1"),
             ("keepalives", "0"),
@@ -381,6 +393,7 @@ mod tests {
             ("sslmode", "Require"),
             ("sslmode", "allow"),
             ("channel_binding", "on"),
+            ("load_balance_hosts", "off"),
             ("connect_timeout", "10s"),
             ("connect_timeout", "99999999999"),
             ("keepalives", "true"),

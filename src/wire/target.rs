@@ -13,8 +13,10 @@ use crate::secret::Secret;
 /// Where to connect and as whom. Everything is decided; only names are still to be looked up.
 #[derive(Debug, Clone)]
 pub struct Target {
-    /// The servers, in the order in which they are tried; at least one.
+    /// The servers, in the order of the settings; at least one.
     pub hosts: Vec<Host>,
+    /// The order in which they are tried.
+    pub order: HostOrder,
     /// Who logs in.
     pub user: String,
     /// The database.
@@ -40,6 +42,7 @@ impl Target {
     pub fn new(host: Host, user: impl Into<String>, dbname: impl Into<String>) -> Self {
         Self {
             hosts: vec![host],
+            order: HostOrder::Random,
             user: user.into(),
             dbname: dbname.into(),
             tls: TlsSettings {
@@ -61,7 +64,8 @@ impl Target {
     /// "Environment Variables" of the `PostgreSQL` manual). Reads the password and service files,
     /// and looks whether certificates are there.
     ///
-    /// Other than in libpq, TCP keepalive begins after 50 seconds, and a certificate or key that
+    /// Other than in libpq, several hosts are tried in random order (`load_balance_hosts`), TCP
+    /// keepalive begins after 50 seconds, and a certificate or key that
     /// is set and missing is an error even where it might not be needed.
     ///
     /// # Errors
@@ -127,6 +131,15 @@ pub enum Address {
         /// The address, where `hostaddr` saves looking the name up.
         addr: Option<IpAddr>,
     },
+}
+
+/// `load_balance_hosts`: the order in which hosts, and the addresses of one, are tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HostOrder {
+    /// That of the settings, and of the system's name service.
+    Given,
+    /// Another one each time, so that many clients spread over all coordinators of a cluster.
+    Random,
 }
 
 /// `channel_binding`: whether the login is bound to the TLS connection.

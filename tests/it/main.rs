@@ -4,6 +4,7 @@ mod embedded;
 mod failures;
 mod formats;
 mod gauss;
+mod hosts;
 mod jobs;
 mod layering;
 mod licences;

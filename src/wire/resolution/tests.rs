@@ -95,6 +95,7 @@ fn without_any_setting_it_is_the_local_server_as_oneself() {
     assert_eq!(target.tls.root, RootCerts::None);
     assert_eq!(target.tls.client, None);
     assert_eq!(target.channel_binding, ChannelBinding::Prefer);
+    assert_eq!(target.order, HostOrder::Random);
     assert_eq!(target.connect_timeout, None);
     assert_eq!(target.keepalive, Some(Duration::from_secs(50)));
     assert_eq!(target.application_name, None);
@@ -175,6 +176,7 @@ fn every_variable_is_heard() {
             ("PGSSLCERT", path("c")),
             ("PGSSLKEY", path("k")),
             ("PGCHANNELBINDING", "require".into()),
+            ("PGLOADBALANCEHOSTS", "disable".into()),
             ("PGCONNECT_TIMEOUT", "7".into()),
             ("PGAPPNAME", "app".into()),
             ("PGOPTIONS", "-c x=1".into()),
@@ -191,6 +193,7 @@ fn every_variable_is_heard() {
     assert_eq!(target.tls.root, RootCerts::File(world.path("r")));
     assert_eq!(target.tls.client, Some((world.path("c"), world.path("k"))));
     assert_eq!(target.channel_binding, ChannelBinding::Require);
+    assert_eq!(target.order, HostOrder::Given);
     assert_eq!(target.connect_timeout, Some(Duration::from_secs(7)));
     assert_eq!(target.application_name.as_deref(), Some("app"));
     assert_eq!(target.options.as_deref(), Some("-c x=1"));
