@@ -196,17 +196,6 @@ impl StdError for Error {
     }
 }
 
-/// An error and its causes in one line, without its other lines and hints.
-pub fn in_one_line(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = StdError::source(error);
-    while let Some(link) = cause {
-        text.push_str(&format!(": {link}"));
-        cause = link.source();
-    }
-    text
-}
-
 /// The whole error as people read it: message, causes, labelled lines, hints; ends with a newline.
 pub fn render(error: &Error) -> String {
     let mut text = format!("error: {}\n", indented(&error.to_string(), "  "));
@@ -220,6 +209,17 @@ pub fn render(error: &Error) -> String {
         if let Some(known) = link.downcast_ref::<Error>() {
             render_annotations(known, "    ", &mut text);
         }
+        cause = link.source();
+    }
+    text
+}
+
+/// An error and its causes in one line.
+pub(crate) fn chain(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(link) = cause {
+        text.push_str(&format!(": {link}"));
         cause = link.source();
     }
     text

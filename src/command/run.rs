@@ -201,7 +201,8 @@ async fn connect_and_run(
     embedded: &mut Option<Embedded>,
 ) -> Result<Totals> {
     let target = target(job, observer, &mut stop, embedded).await?;
-    crate::run::run(job, &target, observer, stop).await
+    // On the heap: a future that holds every stage of a job is large to move about.
+    Box::pin(crate::run::run(job, &target, observer, stop)).await
 }
 
 /// Where the job runs. An embedded server is started for it, and its use left in `embedded`.

@@ -5,12 +5,14 @@
 
 use std::time::{Duration, Instant};
 
+use rand::RngExt as _;
+
 use super::Totals;
 use super::attempt::{Attempt, Failure};
 use super::done::Done;
 use super::state;
 use super::stop::Stop;
-use crate::error::{Error, ErrorKind, Result, in_one_line};
+use crate::error::{Error, ErrorKind, Result, chain};
 use crate::job::Job;
 use crate::progress::{Event, Observer};
 use crate::sink::Outputs;
@@ -208,7 +210,7 @@ impl<'a> Attempts<'a> {
     fn announce(&self, error: &Error, wait: Duration) {
         self.observer.observe(Event::Warning(&format!(
             "{}\ntrying again in {}, attempt {} of {}",
-            in_one_line(error),
+            chain(error),
             in_words(wait),
             self.streak.failures + 1,
             self.job.retry.attempts
@@ -234,7 +236,7 @@ fn jittered(pace: Pace, failures: u32) -> Duration {
     let doublings = failures.saturating_sub(1).min(DOUBLINGS);
     let wait = pace.first * 2_u32.pow(doublings);
     let wait = wait.min(LONGEST_WAIT.max(pace.first));
-    wait.mul_f64(0.5 + fastrand::f64() / 2.0)
+    wait.mul_f64(rand::rng().random_range(0.5..=1.0))
 }
 
 /// A time with the precision people care about: `0.7 s`, `48 s`.

@@ -6,7 +6,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
-use super::connect::{Endpoint, open};
+use super::endpoint::{Endpoint, open};
 use crate::error::Result;
 
 /// How long a cancel may take before it is given up.

@@ -10,6 +10,7 @@
 //! the password methods of these servers ([`auth`](super::auth)); and cancel keys longer than four
 //! bytes.
 
+mod method;
 mod state;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::config::{ChannelBinding as Binding, Config, SslMode, SslNegotiation};
 use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
 
+pub use self::method::Method;
+pub(super) use self::method::Proof;
 use self::state::State;
 use super::auth::AuthError;
 use super::error::ServerMessage;
@@ -58,20 +61,9 @@ pub(super) struct LoggedIn {
     /// Four bytes, or more since protocol 3.2.
     pub(super) secret_key: Bytes,
     /// How the password was proven, where the server asked for it.
-    pub(super) proof: Option<Proof>,
-}
-
-/// What the server asked for to see that we know the password.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Proof {
-    /// The password itself.
-    Clear,
-    /// PostgreSQL's MD5 digest.
-    Md5,
-    /// A Gauss server's method, by the code of its request.
-    Gauss(i32),
-    /// SASL, which gives nothing away.
-    Sasl,
+    pub(super) method: Option<Method>,
+    /// The protocol that is spoken is 3.`minor`.
+    pub(super) minor: u32,
 }
 
 /// Why a login failed, and whether the server had asked for the password by then: it may have been
@@ -79,7 +71,7 @@ pub(super) enum Proof {
 #[derive(Debug)]
 pub(super) struct LoginFailure {
     pub(super) error: LoginError,
-    pub(super) proof: Option<Proof>,
+    pub(super) method: Option<Method>,
 }
 
 #[derive(Debug)]
@@ -295,6 +287,6 @@ mod tests {
             (done.process_id, &done.secret_key[..]),
             (7, &[1, 2, 3, 4][..])
         );
-        assert_eq!(done.proof, None);
+        assert_eq!(done.method, None);
     }
 }

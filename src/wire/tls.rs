@@ -1,9 +1,13 @@
 //! TLS by libpq's rules: `sslmode`, root certificates, client certificates.
 
+mod advice;
+mod peer;
+
 use std::io;
 use std::net::Ipv6Addr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use postgres_protocol::message::backend::Message;
@@ -25,6 +29,21 @@ use super::target::{RootCerts, SslMode, TlsSettings};
 use super::verify::{ServerCheck, Trust};
 use crate::error::{Error, ErrorKind, Result};
 
+pub use self::peer::Peer;
+
+/// What a TLS handshake came to.
+#[derive(Debug, Clone)]
+pub struct TlsSession {
+    /// `TLS 1.3`.
+    pub version: String,
+    /// `AES_256_GCM_SHA384`.
+    pub cipher: String,
+    /// The server's certificate, where it can be read.
+    pub peer: Option<Peer>,
+    /// From the request for TLS to the end of the handshake.
+    pub took: Duration,
+}
+
 /// Runs the TLS handshake on `stream`, which has agreed to TLS.
 pub(super) async fn handshake(
     stream: TcpStream,
@@ -43,11 +62,17 @@ pub(super) async fn handshake(
         )
         .because(cause)
     })?;
-    let connector = TlsConnector::from(Arc::new(client_config(settings)?));
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let check = Arc::new(server_check(settings, &provider)?);
+    let config = client_config(settings, &provider, Arc::clone(&check))?;
+    let connector = TlsConnector::from(Arc::new(config));
     let broke = |cause: io::Error| {
-        Error::new(ErrorKind::Connect, format!("TLS with `{host}` failed")).because(cause).hint(
-            "check sslmode, sslrootcert and the server's certificate; `sslmode=require` encrypts without checking who answers",
-        )
+        let error = advice::explain(&cause, settings);
+        let error = error.within(format!("TLS with `{host}` failed"));
+        match check.seen.get().and_then(|der| Peer::read(der)) {
+            Some(peer) => error.line("certificate", peer.to_string()),
+            None => error,
+        }
     };
     // Our first message is sent by hand, to see what comes before rustls takes it for TLS.
     let mut hello = Vec::new();
@@ -64,6 +89,29 @@ pub(super) async fn handshake(
         }
     }
     connect.await.map_err(broke)
+}
+
+/// What there is to say of a handshake that is done.
+pub(super) fn session(stream: &TlsStream<TcpStream>, took: Duration) -> TlsSession {
+    let (_, connection) = stream.get_ref();
+    let version = match connection.protocol_version() {
+        Some(rustls::ProtocolVersion::TLSv1_2) => "TLS 1.2".into(),
+        Some(rustls::ProtocolVersion::TLSv1_3) => "TLS 1.3".into(),
+        other => format!("TLS of version {other:?}"),
+    };
+    let cipher = connection.negotiated_cipher_suite();
+    let cipher = cipher.map_or("none".into(), |suite| format!("{:?}", suite.suite()));
+    let certificate = connection.peer_certificates().and_then(<[_]>::first);
+    TlsSession {
+        version,
+        // The names of TLS 1.2 have the prefix and the key exchange, those of 1.3 another prefix.
+        cipher: cipher
+            .trim_start_matches("TLS13_")
+            .trim_start_matches("TLS_")
+            .into(),
+        peer: certificate.and_then(|der| Peer::read(der)),
+        took,
+    }
 }
 
 /// A server that has agreed to TLS and then finds that it cannot, such as for a certificate of its
@@ -117,18 +165,20 @@ pub(super) fn end_point(stream: &TlsStream<TcpStream>) -> Option<Vec<u8>> {
     }
 }
 
-fn client_config(settings: &TlsSettings) -> Result<ClientConfig> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let check = server_check(settings, &provider)?;
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+fn client_config(
+    settings: &TlsSettings,
+    provider: &Arc<CryptoProvider>,
+    check: Arc<ServerCheck>,
+) -> Result<ClientConfig> {
+    let builder = ClientConfig::builder_with_provider(Arc::clone(provider))
         .with_safe_default_protocol_versions()
         .map_err(|cause| tls_error("no TLS version to offer").because(cause))?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(check));
+        .with_custom_certificate_verifier(check);
     match &settings.client {
         None => Ok(builder.with_no_client_auth()),
         Some((cert, key)) => {
-            let identity = identity(cert, key, &provider)?;
+            let identity = identity(cert, key, provider)?;
             Ok(builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity))))
         }
     }
@@ -170,6 +220,7 @@ fn server_check(settings: &TlsSettings, provider: &CryptoProvider) -> Result<Ser
         algorithms: provider.signature_verification_algorithms,
         trust,
         name: settings.mode == SslMode::VerifyFull,
+        seen: OnceLock::new(),
     })
 }
 
@@ -232,261 +283,4 @@ fn tls_error(message: impl Into<String>) -> Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::path::PathBuf;
-
-    use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType};
-    use rustls::{ServerConfig, SupportedProtocolVersion};
-    use tokio::net::TcpListener;
-    use tokio_rustls::TlsAcceptor;
-
-    use super::*;
-
-    fn data(name: &str) -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("tests/data/tls")
-            .join(name)
-    }
-
-    /// A certificate authority of the test, its root in a file.
-    struct Authority {
-        issuer: Issuer<'static, KeyPair>,
-        folder: tempfile::TempDir,
-    }
-
-    impl Authority {
-        fn new() -> Self {
-            let mut params = CertificateParams::default();
-            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-            let key = KeyPair::generate().unwrap();
-            let folder = tempfile::tempdir().unwrap();
-            let root = params.self_signed(&key).unwrap();
-            std::fs::write(folder.path().join("root.crt"), root.pem()).unwrap();
-            let issuer = Issuer::new(params, key);
-            Self { issuer, folder }
-        }
-
-        fn root(&self) -> PathBuf {
-            self.folder.path().join("root.crt")
-        }
-
-        /// Certifies a common name and alternative names; returns certificate and key.
-        fn certify(&self, common_name: &str, names: &[SanType]) -> (PathBuf, PathBuf) {
-            let mut params = CertificateParams::default();
-            params
-                .distinguished_name
-                .push(DnType::CommonName, common_name);
-            params.subject_alt_names = names.to_vec();
-            let key = KeyPair::generate().unwrap();
-            let certificate = params.signed_by(&key, &self.issuer).unwrap();
-            let (cert_path, key_path) = (
-                self.folder.path().join("server.crt"),
-                self.folder.path().join("server.key"),
-            );
-            std::fs::write(&cert_path, certificate.pem()).unwrap();
-            std::fs::write(&key_path, key.serialize_pem()).unwrap();
-            (cert_path, key_path)
-        }
-    }
-
-    fn dns(name: &str) -> SanType {
-        SanType::DnsName(name.try_into().unwrap())
-    }
-
-    fn ip(address: &str) -> SanType {
-        SanType::IpAddress(address.parse().unwrap())
-    }
-
-    fn settings(mode: SslMode, root: &Path) -> TlsSettings {
-        TlsSettings {
-            mode,
-            root: RootCerts::File(root.to_owned()),
-            client: None,
-        }
-    }
-
-    /// Connects to a server that has this certificate, asking for `host`.
-    fn shake_hands_by(
-        version: &'static SupportedProtocolVersion,
-        (cert, key): &(PathBuf, PathBuf),
-        host: &str,
-        settings: &TlsSettings,
-    ) -> Result<()> {
-        let provider = rustls::crypto::ring::default_provider();
-        let identity = identity(cert, key, &provider)?;
-        let config = ServerConfig::builder_with_provider(Arc::new(provider))
-            .with_protocol_versions(&[version])
-            .unwrap()
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::new(SingleCertAndKey::from(identity)));
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        runtime.block_on(async {
-            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let address = listener.local_addr().unwrap();
-            let server = async {
-                let (stream, _) = listener.accept().await.unwrap();
-                if let Ok(mut stream) = TlsAcceptor::from(Arc::new(config)).accept(stream).await {
-                    let _ = stream.read(&mut [0]).await;
-                }
-            };
-            let client = async {
-                let stream = TcpStream::connect(address).await.unwrap();
-                handshake(stream, host, settings).await.map(drop)
-            };
-            futures::join!(client, server).0
-        })
-    }
-
-    fn shake_hands(identity: &(PathBuf, PathBuf), host: &str, settings: &TlsSettings) -> bool {
-        let versions = [&rustls::version::TLS12, &rustls::version::TLS13];
-        let [old, new] =
-            versions.map(|version| shake_hands_by(version, identity, host, settings).is_ok());
-        assert_eq!(old, new, "TLS 1.2 and 1.3 differ");
-        new
-    }
-
-    #[test]
-    fn a_name_is_checked_against_the_alternative_names_and_else_the_subject() {
-        let authority = Authority::new();
-        let cases: [(&str, &[SanType], &str, bool); 17] = [
-            ("x", &[dns("dw.example.com")], "dw.example.com", true),
-            ("x", &[dns("*.example.com")], "dw.example.com", true),
-            ("x", &[dns("dw.example.com")], "other.example.com", false),
-            ("x", &[ip("10.0.0.5")], "10.0.0.5", true),
-            ("x", &[ip("10.0.0.5")], "10.0.0.6", false),
-            ("x", &[ip("fe80::1")], "fe80::1%eth0", true),
-            // An address is not a name.
-            ("x", &[dns("dw.example.com")], "10.0.0.5", false),
-            // The subject only where there is no other name.
-            ("dw.example.com", &[], "dw.example.com", true),
-            ("DW.example.com", &[], "dw.Example.com", true),
-            ("*.example.com", &[], "dw.example.com", true),
-            ("*.example.com", &[], "a.dw.example.com", false),
-            ("*.example.com", &[], "example.com", false),
-            ("*.0.0.5", &[], "10.0.0.5", false),
-            ("10.0.0.5", &[], "10.0.0.5", true),
-            ("dw.example.com", &[], "example.com", false),
-            ("dw.example.com", &[dns("other")], "dw.example.com", false),
-            ("dw.example.com", &[ip("10.0.0.5")], "dw.example.com", false),
-        ];
-        for (common_name, names, host, expected) in cases {
-            let identity = authority.certify(common_name, names);
-            let full = settings(SslMode::VerifyFull, &authority.root());
-            let found = shake_hands(&identity, host, &full);
-            assert_eq!(found, expected, "{common_name} {names:?} {host}");
-            let chain_only = settings(SslMode::VerifyCa, &authority.root());
-            assert!(
-                shake_hands(&identity, host, &chain_only),
-                "{common_name} {host}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_stranger_is_let_in_only_where_nobody_is_checked() {
-        let (ours, theirs) = (Authority::new(), Authority::new());
-        let identities = [
-            theirs.certify("localhost", &[dns("localhost")]),
-            (data("version-1.crt"), data("version-1.key")),
-            (data("self-signed.crt"), data("self-signed.key")),
-        ];
-        for identity in &identities {
-            for (mode, expected) in [
-                (SslMode::Prefer, true),
-                (SslMode::Require, true),
-                (SslMode::VerifyCa, false),
-                (SslMode::VerifyFull, false),
-            ] {
-                let settings = settings(mode, &ours.root());
-                let found = shake_hands(identity, "localhost", &settings);
-                assert_eq!(found, expected, "{mode:?} {identity:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn certificates_by_the_recipes_of_the_manuals_are_trusted() {
-        let version_1 = (data("version-1.crt"), data("version-1.key"));
-        let self_signed = (data("self-signed.crt"), data("self-signed.key"));
-        for (identity, root) in [(&version_1, "root.crt"), (&self_signed, "self-signed.crt")] {
-            for (mode, host, expected) in [
-                (SslMode::VerifyCa, "other", true),
-                (SslMode::VerifyFull, "localhost", true),
-                (SslMode::VerifyFull, "other", false),
-            ] {
-                let settings = settings(mode, &data(root));
-                let found = shake_hands(identity, host, &settings);
-                assert_eq!(found, expected, "{mode:?} {host} {identity:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_certificate_that_is_over_is_not_trusted() {
-        let version_1 = (data("version-1-expired.crt"), data("version-1.key"));
-        let check = settings(SslMode::VerifyCa, &data("root.crt"));
-        assert!(!shake_hands(&version_1, "localhost", &check));
-
-        let folder = tempfile::tempdir().unwrap();
-        let (cert, key) = (folder.path().join("crt"), folder.path().join("key"));
-        for (year, expected) in [(2020, false), (2120, true)] {
-            let mut params = CertificateParams::default();
-            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-            params.not_after = rcgen::date_time_ymd(year, 1, 1);
-            let pair = KeyPair::generate().unwrap();
-            std::fs::write(&cert, params.self_signed(&pair).unwrap().pem()).unwrap();
-            std::fs::write(&key, pair.serialize_pem()).unwrap();
-            let identity = (cert.clone(), key.clone());
-            let found = shake_hands(&identity, "localhost", &settings(SslMode::VerifyCa, &cert));
-            assert_eq!(found, expected, "{year}");
-        }
-    }
-
-    #[test]
-    fn a_certificate_in_the_file_of_roots_that_is_no_root_stands_for_nothing() {
-        let identity = (data("version-1.crt"), data("version-1.key"));
-        let check = settings(SslMode::VerifyCa, &identity.0);
-        assert!(!shake_hands(&identity, "localhost", &check));
-    }
-
-    #[test]
-    fn a_version_1_certificate_without_its_key_does_not_pass() {
-        // Somebody who has the certificate, which is public, and a key of his own.
-        let impostor = (data("version-1.crt"), data("self-signed.key"));
-        for mode in [SslMode::Require, SslMode::VerifyCa] {
-            let settings = settings(mode, &data("root.crt"));
-            assert!(!shake_hands(&impostor, "localhost", &settings), "{mode:?}");
-        }
-    }
-
-    #[test]
-    fn a_version_1_certificate_with_one_byte_changed_is_not_trusted() {
-        let certificate = CertificateDer::from_pem_file(data("version-1.crt")).unwrap();
-        let check = server_check(
-            &settings(SslMode::VerifyCa, &data("root.crt")),
-            &rustls::crypto::ring::default_provider(),
-        )
-        .unwrap();
-        let name = ServerName::try_from("localhost").unwrap();
-        let now = rustls::pki_types::UnixTime::now();
-        let verdict = |der: Vec<u8>| {
-            rustls::client::danger::ServerCertVerifier::verify_server_cert(
-                &check,
-                &CertificateDer::from(der),
-                &[],
-                &name,
-                &[],
-                now,
-            )
-        };
-        assert!(verdict(certificate.to_vec()).is_ok());
-        for index in 0..certificate.len() {
-            let mut changed = certificate.to_vec();
-            changed[index] ^= 1;
-            assert!(verdict(changed).is_err(), "byte {index}");
-        }
-    }
-}
+mod tests;

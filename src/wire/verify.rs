@@ -9,7 +9,7 @@
 //! So what webpki refuses for such a reason is looked at again here.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
@@ -30,7 +30,7 @@ use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::spki::ObjectIdentifier;
 
 /// The attribute of a subject that holds a name (RFC 4519, `cn`).
-const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
+pub(super) const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 
 /// Whom we trust: the certificates of a file, or the system's.
 #[derive(Debug)]
@@ -49,6 +49,8 @@ pub(super) struct ServerCheck {
     pub(super) trust: Option<Trust>,
     /// The certificate must be for the name we asked for.
     pub(super) name: bool,
+    /// The certificate that was checked first, for people.
+    pub(super) seen: OnceLock<CertificateDer<'static>>,
 }
 
 impl ServerCertVerifier for ServerCheck {
@@ -60,6 +62,7 @@ impl ServerCertVerifier for ServerCheck {
         _: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
+        let _ = self.seen.set(end_entity.clone().into_owned());
         if let Some(trust) = &self.trust {
             trust.check(end_entity, intermediates, now, &self.algorithms)?;
             if self.name {

@@ -18,7 +18,12 @@ const OWNERS: &[(&[&str], &[&str])] = &[
     ),
     (
         &["rustls", "tokio_rustls", "rustls_native_certs", "x509_cert"],
-        &["wire/tls.rs", "wire/verify.rs", "wire/socket.rs"],
+        &[
+            "wire/tls.rs",
+            "wire/tls/",
+            "wire/verify.rs",
+            "wire/socket.rs",
+        ],
     ),
     // The hash of a certificate, and a short name for a long path.
     (

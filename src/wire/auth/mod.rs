@@ -16,7 +16,7 @@ mod keys;
 mod stretch;
 
 pub(super) use answer::Answering;
-pub(super) use challenge::Challenge;
+pub(super) use challenge::{Challenge, Rounds};
 
 /// Fewer rounds than any Gauss server allows (`auth_iteration_count`): whoever states them wants a
 /// proof that is cheap to guess passwords from.

@@ -12,7 +12,7 @@ use tokio::io::{AsyncWrite, ReadBuf};
 use tokio_postgres::config::ChannelBinding as Binding;
 use tokio_util::io::poll_read_buf;
 
-use super::{Credentials, LoggedIn, LoginError, LoginFailure, Proof, Version};
+use super::{Credentials, LoggedIn, LoginError, LoginFailure, Method, Proof, Version};
 use crate::wire::auth::{Answering, AuthError, Challenge};
 use crate::wire::error::ServerMessage;
 use crate::wire::socket::Socket;
@@ -51,7 +51,9 @@ pub(super) struct State<'a> {
     outbox: BytesMut,
     /// Our own answer to a Gauss server, while it is worked out.
     answering: Option<Answering>,
-    proof: Option<Proof>,
+    method: Option<Method>,
+    /// The minor version that is spoken: ours, unless the server talks it down.
+    minor: u32,
     parameters: BTreeMap<String, String>,
     process_id: i32,
     secret_key: Bytes,
@@ -73,7 +75,11 @@ impl<'a> State<'a> {
             released: BytesMut::new(),
             outbox: BytesMut::new(),
             answering: None,
-            proof: None,
+            method: None,
+            minor: match version {
+                Version::Gauss => GAUSS_MINOR.into(),
+                Version::Plain => 0,
+            },
             parameters: BTreeMap::new(),
             process_id: 0,
             secret_key: Bytes::new(),
@@ -93,6 +99,18 @@ impl<'a> State<'a> {
         let minor = self.outbox.get_mut(6..8).filter(|_| first);
         if let (Version::Gauss, Some(minor)) = (self.version, minor) {
             minor.copy_from_slice(&GAUSS_MINOR.to_be_bytes());
+        }
+        // The SASLInitialResponse begins with the mechanism that was chosen.
+        let bound = self
+            .outbox
+            .get(5..)
+            .is_some_and(|body| body.starts_with(b"SCRAM-SHA-256-PLUS\0"));
+        if let Some(method) = self
+            .method
+            .as_mut()
+            .filter(|method| method.proof == Proof::Sasl)
+        {
+            method.bound |= bound;
         }
     }
 
@@ -192,7 +210,7 @@ impl<'a> State<'a> {
             }
             (Phase::Opening, code) => self.open(code, body),
             // A second proof would be a second guess; only SASL takes several steps.
-            (Phase::Proving, _) if self.proof != Some(Proof::Sasl) => {
+            (Phase::Proving, _) if self.method.is_none_or(|method| method.proof != Proof::Sasl) => {
                 Err(self.decline(AuthError::AskedTwice))
             }
             _ => Ok(true),
@@ -221,7 +239,7 @@ impl<'a> State<'a> {
             return Err(self.decline(AuthError::Unbound));
         }
         self.phase = Phase::Proving;
-        self.proof = Some(proof);
+        self.method = Some(Method::new(proof, challenge.as_ref()));
         let user = self.credentials.user;
         self.answering = challenge.map(|challenge| challenge.answer(user, password));
         Ok(self.answering.is_none())
@@ -233,7 +251,8 @@ impl<'a> State<'a> {
         let offer = body.first_chunk().map(|&offer| u32::from_be_bytes(offer));
         // A bare minor version in the manual's words, with the major one in truth.
         let minor = offer.map(|offer| offer & 0xffff);
-        if minor.is_some_and(|minor| minor <= NEWEST_MINOR) {
+        if let Some(minor) = minor.filter(|minor| *minor <= NEWEST_MINOR) {
+            self.minor = minor;
             return Ok(false);
         }
         self.other_version = true;
@@ -282,7 +301,8 @@ impl<'a> State<'a> {
             parameters: std::mem::take(&mut self.parameters),
             process_id: self.process_id,
             secret_key: std::mem::take(&mut self.secret_key),
-            proof: self.proof,
+            method: self.method,
+            minor: self.minor,
         }
     }
 
@@ -298,7 +318,7 @@ impl<'a> State<'a> {
         };
         LoginFailure {
             error,
-            proof: self.proof,
+            method: self.method,
         }
     }
 
