@@ -3,6 +3,7 @@
 mod embedded;
 mod failures;
 mod formats;
+mod gate;
 mod gauss;
 mod hosts;
 mod jobs;

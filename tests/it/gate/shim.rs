@@ -1,0 +1,208 @@
+//! What identifies a Gauss server, put into the PostgreSQL behind the gate: objects in a schema
+//! `gauss`, and the names in statements turned to them.
+
+use super::product::Product;
+use super::settings;
+use super::statements::Statement;
+use crate::support::server::Server;
+
+/// Relations of the system catalog that a Gauss server has, or has more columns of.
+const RELATIONS: &[&str] = &["pg_class", "pg_database", "pgxc_class", "pgxc_node"];
+
+/// What a server says of itself.
+#[derive(Debug, Clone)]
+pub(super) struct Identity {
+    pub(super) product: Product,
+    pub(super) version: String,
+    pub(super) compatibility: String,
+    pub(super) coordinators: u32,
+    pub(super) data_nodes: u32,
+}
+
+impl Identity {
+    /// Makes the objects in a database.
+    pub(super) fn install(&self, server: &Server, database: &str) {
+        let nodes: Vec<String> = self
+            .nodes()
+            .iter()
+            .map(|(name, kind, port)| format!("('{name}', '{kind}', {port})"))
+            .collect();
+        let nodes = if nodes.is_empty() {
+            "SELECT NULL::name, NULL::\"char\", NULL::int WHERE false".to_owned()
+        } else {
+            format!("VALUES {}", nodes.join(", "))
+        };
+        let sql = include_str!("shim.sql")
+            .replace("$version", &literal(&self.version))
+            .replace("$compatibility", &literal(&self.compatibility))
+            .replace("$nodes", &nodes)
+            .replace(
+                "$distributed",
+                if self.product.is_dws() {
+                    "true"
+                } else {
+                    "false"
+                },
+            );
+        server.psql(database, &sql);
+    }
+
+    /// The nodes of the cluster: name, kind (C is a coordinator, D a data node), port.
+    fn nodes(&self) -> Vec<(String, char, u32)> {
+        if !self.product.is_dws() {
+            return Vec::new();
+        }
+        let coordinators = (1..=self.coordinators).map(|n| (format!("cn_500{n}"), 'C', 8000));
+        let data_nodes = (1..=self.data_nodes).map(|n| {
+            let own = 6000 + 2 * n - 1;
+            (format!("dn_{own}_{}", own + 1), 'D', 40_000 + 2 * n)
+        });
+        coordinators.chain(data_nodes).collect()
+    }
+}
+
+/// How a table is kept; `None` leaves what the server would choose.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Placement<'a> {
+    /// It is a column store.
+    pub(crate) column_store: bool,
+    /// The columns that it is distributed by, in order.
+    pub(crate) hash: Option<&'a [&'a str]>,
+    /// Every data node has all of it.
+    pub(crate) replicated: bool,
+}
+
+/// Registers how a table is kept; it may be made later. The name is as `::regclass` takes it.
+pub(super) fn place(server: &Server, database: &str, table: &str, placement: &Placement<'_>) {
+    let columns: Vec<String> = placement
+        .hash
+        .unwrap_or_default()
+        .iter()
+        .map(|name| literal(name))
+        .collect();
+    let locator = match (placement.replicated, placement.hash) {
+        (true, _) => "'R'",
+        (false, Some(_)) => "'H'",
+        (false, None) => "NULL",
+    };
+    let sql = format!(
+        "DELETE FROM gauss.placement WHERE name = {name};
+         INSERT INTO gauss.placement VALUES ({name}, {}, {locator}, ARRAY[{}]::text[])",
+        placement.column_store,
+        columns.join(", "),
+        name = literal(table),
+    );
+    server.psql(database, &sql);
+}
+
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+/// A change of a text: a range of bytes, and what comes in its place.
+pub(super) type Edit = (std::ops::Range<usize>, String);
+
+/// What has to change in a statement for it to find the objects of the gate.
+pub(super) fn edits(statement: &Statement<'_>) -> Vec<Edit> {
+    let mut edits = names(statement);
+    edits.extend(setting(statement));
+    edits
+}
+
+fn names(statement: &Statement<'_>) -> Vec<Edit> {
+    let words = &statement.words;
+    let is = |at: Option<usize>, text: &str| {
+        at.and_then(|at| words.get(at))
+            .is_some_and(|word| word.is(text))
+    };
+    let mut edits = Vec::new();
+    for (at, word) in words.iter().enumerate() {
+        let is_relation =
+            RELATIONS.iter().any(|name| word.names(name)) && !is(at.checked_sub(1), "as");
+        let is_version = word.names("version") && is(Some(at + 1), "(") && is(Some(at + 2), ")");
+        if !is_relation && !is_version {
+            continue;
+        }
+        let start = if is(at.checked_sub(1), ".") {
+            match at.checked_sub(2).map(|schema| &words[schema]) {
+                Some(schema) if schema.names("pg_catalog") => schema.start,
+                _ => continue,
+            }
+        } else {
+            word.start
+        };
+        edits.push((start..word.end, format!("gauss.{}", word.text)));
+    }
+    edits
+}
+
+/// A setting that PostgreSQL does not have is kept in one of its own name.
+fn setting(statement: &Statement<'_>) -> Option<Edit> {
+    let used = settings::used(statement).filter(|used| settings::is_gauss(&used.name))?;
+    let name = format!("gauss.{}", used.name);
+    if statement.begins(&["show"]) {
+        let sql = format!(
+            "SELECT pg_catalog.current_setting('{name}') AS {}",
+            used.name
+        );
+        return Some((statement.range(), sql));
+    }
+    let word = &statement.words[used.at];
+    let text = match word.kind {
+        super::statements::Kind::Text => literal(&name),
+        _ => name,
+    };
+    Some((word.start..word.end, text))
+}
+
+/// The text with its changes, which do not overlap.
+pub(super) fn edited(text: &[u8], mut edits: Vec<Edit>) -> Vec<u8> {
+    edits.sort_by_key(|(range, _)| range.start);
+    let mut out = Vec::with_capacity(text.len());
+    let mut at = 0;
+    for (range, replacement) in edits {
+        out.extend(&text[at..range.start]);
+        out.extend(replacement.bytes());
+        at = range.end;
+    }
+    out.extend(&text[at..]);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_the_catalog_are_turned_to_the_gates() {
+        for (text, expected) in [
+            ("SELECT version()", "SELECT gauss.version()"),
+            (
+                "select pg_catalog.version ( ) , x.version()",
+                "select gauss.version ( ) , x.version()",
+            ),
+            ("SELECT version FROM t", "SELECT version FROM t"),
+            (
+                "SELECT datcompatibility FROM pg_database d JOIN \"pg_catalog\".\"pg_class\" ON true",
+                "SELECT datcompatibility FROM gauss.pg_database d JOIN gauss.pg_class ON true",
+            ),
+            (
+                "SELECT 'pg_class', pg_class.oid FROM pg_class AS pg_class",
+                "SELECT 'pg_class', gauss.pg_class.oid FROM gauss.pg_class AS pg_class",
+            ),
+            ("SET session_timeout = 0", "SET gauss.session_timeout = 0"),
+            (
+                "SELECT set_config('session_timeout', '0', false)",
+                "SELECT set_config('gauss.session_timeout', '0', false)",
+            ),
+            (
+                "SHOW sql_compatibility",
+                "SELECT pg_catalog.current_setting('gauss.sql_compatibility') AS sql_compatibility",
+            ),
+        ] {
+            let edits = edits(&Statement::of(text.as_bytes())[0]);
+            let found = String::from_utf8(edited(text.as_bytes(), edits)).expect("text");
+            assert_eq!(found, expected);
+        }
+    }
+}
