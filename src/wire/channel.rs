@@ -233,10 +233,7 @@ impl Channel {
             return Ok(());
         }
         loop {
-            while self.refusal.is_none() && self.peek_is(b'E')? {
-                self.take_refusal()?;
-            }
-            self.skip_asides()?;
+            self.take_refusal_behind_asides()?;
             // An unread answer is left in the inbox; only a refusal matters to a writer. The rest
             // of a long notice is taken in: the server reads nothing until it has sent it.
             if self.inbox.len() >= READ_SIZE && !self.is_amid_aside()? {
@@ -281,19 +278,9 @@ impl Channel {
     /// After a failed write: what the server still had to say, or else the failure itself.
     async fn last_words(&mut self, error: io::Error) -> WireError {
         self.dead = Some(error.kind());
-        while self.refusal.is_none() {
+        // They may have been read before the failure was met.
+        while self.take_refusal_behind_asides().is_ok() && self.refusal.is_none() {
             if !matches!(self.read_more().await, Ok(true)) {
-                break;
-            }
-            let said = (|| {
-                self.skip_asides()?;
-                if self.peek_is(b'E')? {
-                    self.take_refusal()
-                } else {
-                    Ok(())
-                }
-            })();
-            if said.is_err() {
                 break;
             }
         }
@@ -443,6 +430,17 @@ impl Channel {
                 }
                 _ => {}
             }
+        }
+        Ok(())
+    }
+
+    /// Takes a first refusal off the front of the inbox, and what belongs to no statement before it
+    /// and behind it: an idle session is ended with a warning and then the error.
+    fn take_refusal_behind_asides(&mut self) -> io::Result<()> {
+        self.skip_asides()?;
+        if self.refusal.is_none() && self.peek_is(b'E')? {
+            self.take_refusal()?;
+            self.skip_asides()?;
         }
         Ok(())
     }
