@@ -28,6 +28,8 @@
 //! PostgreSQL words many errors, and tags some results, in another way than Gauss servers; only few
 //! are put right. What PostgreSQL itself does not have (`LOG ERRORS`, `ON DUPLICATE KEY UPDATE`,
 //! `DISTRIBUTE BY`) it refuses here too.
+//!
+//! [`recorded`] compares the gate with what an openGauss was recorded saying.
 
 #![allow(
     dead_code,
@@ -43,6 +45,8 @@ mod login;
 #[cfg(test)]
 mod ourselves;
 mod product;
+#[cfg(test)]
+mod recorded;
 mod refusals;
 mod relay;
 mod settings;

@@ -1,7 +1,7 @@
 //! Logins of Gauss servers, as an openGauss 3.0.6 was recorded having them, played to our login.
 
 mod player;
-mod recording;
+pub(crate) mod recording;
 
 use std::net::SocketAddr;
 
@@ -14,7 +14,7 @@ use dwsload::wire::target::{Address, ChannelBinding, Host, SslMode, Target};
 use crate::support::session::block_on;
 
 use self::player::{Heard, Player, Turn, fatal, framed};
-use self::recording::{Recording, names};
+use self::recording::{LOGINS, Recording, names};
 
 /// How a conversation ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,7 +157,7 @@ const CONVERSATIONS: &[(&str, End, Proof)] = &[
 #[test]
 fn every_recorded_login_ends_as_it_should() {
     let listed: Vec<_> = CONVERSATIONS.iter().map(|(name, ..)| *name).collect();
-    assert_eq!(listed, names());
+    assert_eq!(listed, names(LOGINS));
     for (name, end, proof) in CONVERSATIONS {
         let recording = Recording::read(name);
         let (outcome, heard) = replay(&recording);

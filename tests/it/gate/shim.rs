@@ -1,6 +1,10 @@
 //! What identifies a Gauss server, put into the PostgreSQL behind the gate: objects in a schema
 //! `gauss`, and the names in statements turned to them.
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use super::lock;
 use super::product::Product;
 use super::settings;
 use super::statements::Statement;
@@ -8,6 +12,9 @@ use crate::support::server::Server;
 
 /// Relations of the system catalog that a Gauss server has, or has more columns of.
 const RELATIONS: &[&str] = &["pg_class", "pg_database", "pgxc_class", "pgxc_node"];
+
+/// What was made in each database, by its name: many gates come to the same one.
+static INSTALLED: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
 
 /// What a server says of itself.
 #[derive(Debug, Clone)]
@@ -44,7 +51,12 @@ impl Identity {
                     "false"
                 },
             );
-        server.psql(database, &sql);
+        let mut installed = lock(&INSTALLED);
+        let known = installed.entry(database.to_owned()).or_default();
+        if *known != sql {
+            server.psql(database, &sql);
+            *known = sql;
+        }
     }
 
     /// The nodes of the cluster: name, kind (C is a coordinator, D a data node), port.

@@ -3,14 +3,21 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-/// The folder of the recordings.
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/gauss/transcripts")
+/// The folder of the recorded logins.
+pub(crate) const LOGINS: &str = "transcripts";
+
+/// The folder of the recorded statements, on sessions that were logged in.
+pub(crate) const STATEMENTS: &str = "statements";
+
+fn path(folder: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/data/gauss")
+        .join(folder)
 }
 
-/// The names of all recordings, sorted.
-pub(crate) fn names() -> Vec<String> {
-    let mut names: Vec<String> = std::fs::read_dir(folder())
+/// The names of all recordings of a folder, sorted.
+pub(crate) fn names(folder: &str) -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(path(folder))
         .expect("the folder of the recordings")
         .map(|entry| entry.expect("an entry").file_name())
         .map(|name| name.into_string().expect("a name in UTF-8"))
@@ -67,8 +74,14 @@ impl Start {
 }
 
 impl Recording {
+    /// A recorded login.
     pub(crate) fn read(name: &str) -> Self {
-        let path = folder().join(format!("{name}.json"));
+        Self::of(LOGINS, name)
+    }
+
+    /// A recording of a folder.
+    pub(crate) fn of(folder: &str, name: &str) -> Self {
+        let path = path(folder).join(format!("{name}.json"));
         let text = std::fs::read_to_string(path).expect("a recording");
         let file: serde_json::Value = serde_json::from_str(&text).expect("JSON");
         let messages: Vec<Message> = file["messages"]
