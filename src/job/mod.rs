@@ -96,6 +96,8 @@ pub struct Retry {
     pub attempts: u32,
     /// No attempt begins later than this after the first of them failed.
     pub within: Duration,
+    /// The unit of waiting: the wait before the second attempt, of a failure that passes quickly.
+    pub wait: Duration,
     /// The job asks for it: also a server that does not answer at all is waited for.
     pub is_explicit: bool,
 }
@@ -107,6 +109,7 @@ impl Default for Retry {
         Self {
             attempts: 10,
             within: Duration::from_secs(600),
+            wait: Duration::from_secs(1),
             is_explicit: false,
         }
     }

@@ -367,11 +367,11 @@ fn transaction(at: &At<'_>) -> Option<Transaction> {
 }
 
 const RETRY: Keys = Keys {
-    known: &["attempts", "within"],
+    known: &["attempts", "within", "wait"],
     reserved: &[],
 };
 
-/// `{attempts: n, within: time}`, or `none`.
+/// `{attempts: n, within: time, wait: time}`, or `none`.
 fn retry(at: &At<'_>) -> Option<Retry> {
     let mut retry = Retry {
         is_explicit: true,
@@ -396,8 +396,10 @@ fn retry(at: &At<'_>) -> Option<Retry> {
         })
     });
     let within = fields.get("within").map(|at| at.parse(duration));
+    let wait = fields.get("wait").map(|at| at.parse(duration));
     retry.attempts = attempts.unwrap_or(Some(retry.attempts))?;
     retry.within = within.unwrap_or(Some(retry.within))?;
+    retry.wait = wait.unwrap_or(Some(retry.wait))?;
     Some(retry)
 }
 

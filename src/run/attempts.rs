@@ -22,10 +22,8 @@ use crate::wire::server::identify;
 use crate::wire::session::Session;
 use crate::wire::target::Target;
 
-/// The longest wait between two attempts, but where a condition begins with a longer one.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
-/// The most doublings of a wait; more would be cut by [`LONGEST_WAIT`] anyway.
-const DOUBLINGS: u32 = 10;
+/// The longest wait between two attempts, in units of the job's.
+const LONGEST_WAIT: u32 = 60;
 
 /// The attempts at one job.
 pub(super) struct Attempts<'a> {
@@ -175,7 +173,7 @@ impl<'a> Attempts<'a> {
         let retry = &self.job.retry;
         let failures = self.streak.failures;
         let most = retry.attempts.min(pace.attempts);
-        let wait = jittered(pace, failures);
+        let wait = jittered(retry.wait, pace, failures);
         let elapsed = self.streak.began.elapsed();
         if failures >= most || elapsed + wait > retry.within {
             return Err((failures > 1)
@@ -232,11 +230,13 @@ impl<'a> Attempts<'a> {
 
 /// The wait before the next attempt after so many failures: doubled each time, with a random half
 /// of it left out, so that jobs that failed together do not come back together.
-fn jittered(pace: Pace, failures: u32) -> Duration {
-    let doublings = failures.saturating_sub(1).min(DOUBLINGS);
-    let wait = pace.first * 2_u32.pow(doublings);
-    let wait = wait.min(LONGEST_WAIT.max(pace.first));
-    wait.mul_f64(rand::rng().random_range(0.5..=1.0))
+fn jittered(unit: Duration, pace: Pace, failures: u32) -> Duration {
+    let doubled = 1_u32
+        .checked_shl(failures.saturating_sub(1))
+        .unwrap_or(u32::MAX);
+    let units = pace.units.saturating_mul(doubled).min(LONGEST_WAIT);
+    unit.saturating_mul(units)
+        .mul_f64(rand::rng().random_range(0.5..=1.0))
 }
 
 /// A time with the precision people care about: `0.7 s`, `48 s`.
@@ -254,12 +254,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn waits_double_up_to_a_minute_and_differ() {
+    fn waits_double_up_to_sixty_units_and_differ() {
+        let second = Duration::from_secs(1);
         let pace = Condition::Connection.pace().unwrap();
         for (failures, longest) in [(1, 1), (2, 2), (3, 4), (6, 32), (7, 60), (99, 60)] {
             let longest = Duration::from_secs(longest);
             for _ in 0..100 {
-                let wait = jittered(pace, failures);
+                let wait = jittered(second, pace, failures);
                 assert!(
                     wait >= longest / 2 && wait <= longest,
                     "{failures}: {wait:?}"
@@ -267,7 +268,7 @@ mod tests {
             }
         }
         let rare = Condition::ReadOnly.pace().unwrap();
-        assert!(jittered(rare, 1) >= Duration::from_secs(30));
-        assert_ne!(jittered(pace, 7), jittered(pace, 7));
+        assert!(jittered(second, rare, 1) >= Duration::from_secs(30));
+        assert_ne!(jittered(second, pace, 7), jittered(second, pace, 7));
     }
 }

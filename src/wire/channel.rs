@@ -105,6 +105,8 @@ pub(super) struct Channel {
     pub(super) refusal: Option<Box<ServerMessage>>,
     /// The statement it answers had been sent with all its data.
     pub(super) refused_whole: bool,
+    /// The statement under way is a COPY FROM whose data has not been sent to its end.
+    pub(super) lacks_data: bool,
     /// Why the connection is unusable.
     pub(super) dead: Option<io::ErrorKind>,
 }
@@ -130,6 +132,7 @@ impl Channel {
             notices_dropped: 0,
             refusal: None,
             refused_whole: false,
+            lacks_data: false,
             dead: None,
         }
     }
@@ -459,7 +462,7 @@ impl Channel {
     /// Remembers an error; the first one counts.
     pub(super) fn refuse(&mut self, said: ServerMessage) {
         if self.refusal.is_none() {
-            self.refused_whole = self.phase == Phase::Busy;
+            self.refused_whole = self.phase == Phase::Busy && !self.lacks_data;
             self.refusal = Some(Box::new(said));
         }
     }

@@ -5,8 +5,6 @@
 //! for Gauss servers the DWS manual ("Automatic Retry upon SQL Statement Execution Errors", the
 //! error code list) and the messages of openGauss' `poolmgr.cpp`, `pgxcnode.cpp` and `copy.cpp`.
 
-use std::time::Duration;
-
 use super::error::ServerMessage;
 
 /// What a failure is.
@@ -37,8 +35,9 @@ pub enum Condition {
 /// How the next attempt waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
-    /// The wait before the second attempt; it doubles from attempt to attempt.
-    pub first: Duration,
+    /// The wait before the second attempt, in units of the job's; it doubles from attempt to
+    /// attempt.
+    pub units: u32,
     /// The most attempts, where a condition deserves fewer than the job grants.
     pub attempts: u32,
 }
@@ -72,12 +71,7 @@ impl Condition {
 
     /// How to try again; `None` where that is of no use.
     pub fn pace(self) -> Option<Pace> {
-        let pace = |first, attempts| {
-            Some(Pace {
-                first: Duration::from_secs(first),
-                attempts,
-            })
-        };
+        let pace = |units, attempts| Some(Pace { units, attempts });
         match self {
             Self::Connection | Self::Pool | Self::Stopping | Self::Cluster | Self::Lock => {
                 pace(1, u32::MAX)

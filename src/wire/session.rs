@@ -139,6 +139,7 @@ impl Session {
         frontend::query(sql, &mut frame).map_err(|error| WireError::Protocol(error.to_string()))?;
         self.channel.refusal = None;
         self.channel.refused_whole = false;
+        self.channel.lacks_data = false;
         self.channel.phase = Phase::Busy;
         self.channel.write_frame(&frame, &[]).await?;
         Ok(Exchange {
@@ -196,12 +197,8 @@ impl Session {
     /// may have been: treat it like a COMMIT in doubt.
     pub async fn copy_in(&mut self, sql: &str) -> Result<Exchange<'_>, WireError> {
         let mut exchange = self.query(sql).await?;
-        let begun = exchange.next().await;
-        if matches!(begun, Err(WireError::Refused(_))) {
-            // It has seen none of its data.
-            exchange.session.channel.refused_whole = false;
-        }
-        match begun? {
+        exchange.session.channel.lacks_data = true;
+        match exchange.next().await? {
             Some(Reply::CopyIn) => Ok(exchange),
             other => Err(WireError::Protocol(format!(
                 "{other:?} where a COPY FROM STDIN begins"
@@ -241,7 +238,7 @@ impl Session {
 
     /// Whether a statement was sent, with all its data, and the server has not said how it ended.
     pub fn awaits_answer(&self) -> bool {
-        self.channel.phase == Phase::Busy
+        self.channel.phase == Phase::Busy && !self.channel.lacks_data
     }
 
     /// Whether the statement that the server refused last had been sent with all its data: nothing
@@ -468,6 +465,7 @@ impl Exchange<'_> {
     pub async fn end_data(&mut self) -> Result<(), WireError> {
         let mut frame = BytesMut::new();
         frontend::copy_done(&mut frame);
+        self.session.channel.lacks_data = false;
         self.session.channel.phase = Phase::Busy;
         self.session.channel.write_frame(&frame, &[]).await
     }

@@ -1,6 +1,7 @@
 //! Tests of the dwsload binary as a whole, against real PostgreSQL servers.
 
 mod embedded;
+mod failover;
 mod failures;
 mod formats;
 mod gate;

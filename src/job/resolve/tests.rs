@@ -298,7 +298,7 @@ fn retry_is_a_mapping_or_none() {
     error: `orders.yaml` has 3 mistakes
       orders.yaml:1:19: retry.attempts: the first attempt counts: 1 is the least
       orders.yaml:1:30: retry.within: a time of 0 would be over at once
-      orders.yaml:1:34: retry.times: unknown key; known here: attempts, within
+      orders.yaml:1:34: retry.times: unknown key; known here: attempts, within, wait
       state: nothing was opened
     ");
     insta::assert_snapshot!(mistakes(format!("retry: 3\n{steps}")), @r"

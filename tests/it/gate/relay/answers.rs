@@ -126,11 +126,16 @@ impl Line {
         }
         block.extend(frame.bytes());
         match fault {
-            Some((Point::AfterCopyResponse, manner)) => {
+            Some((Point::AfterCopyResponse, Manner::Error(error))) => {
+                drop(talk);
+                // The client is told of the COPY behind that: of its data nothing gets there first.
+                self.fail_copy(Manner::Error(error))
+            }
+            Some((Point::AfterCopyResponse, ending)) => {
                 drop(talk);
                 self.say(block)?;
                 block.clear();
-                self.fail_copy(manner)
+                self.end(&ending)
             }
             fault => {
                 talk.copy_fault = fault;
