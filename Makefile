@@ -3,7 +3,8 @@
 #   make demo     install what is missing, build, and run the example job on the embedded server
 #   make test     everything that CI checks: format, lints, tests, documentation
 #   make bench    the benchmark, against psql; bench-memory: peak memory with a small and a large file
-#   make setup    only install what is missing: a PostgreSQL server, a C compiler, psycopg2
+#   make setup    only install what is missing: a PostgreSQL server, a C compiler, Python with psycopg2
+#                 and two clients of openGauss
 #   make lint     format and lints alone
 
 SHELL := /bin/bash
@@ -14,7 +15,8 @@ SHELL := /bin/bash
 
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 VENV := $(TARGET)/venv
-PSYCOPG2 := 2.9.13
+# For tests, each beside dwsload: psycopg2, and two clients of Gauss servers.
+PEERS := psycopg2-binary==2.9.13 py-opengauss==1.3.11 async-gaussdb==0.30.4
 PYTHON := $(VENV)/bin/python
 
 export CARGO_TARGET_DIR := $(TARGET)
@@ -85,11 +87,18 @@ server:
 		install "$${missing[@]}"
 	fi
 
-# psycopg2, which the parity tests run beside dwsload.
+# The clients that the tests run beside dwsload, or against what it is tested with. A folder that has
+# other versions is made anew. py-opengauss comes as source; its part in C may fail to build, it goes without.
 python:
 	@$(functions)
-	if ! "$(PYTHON)" -c 'import psycopg2, sys; sys.exit(psycopg2.__version__.split()[0] != "$(PSYCOPG2)")' 2>/dev/null; then
+	if ! "$(PYTHON)" -c '
+	import sys
+	from importlib.metadata import version
+	import async_gaussdb, psycopg2, py_opengauss
+	peers = [peer.split("==") for peer in sys.argv[1:]]
+	sys.exit(any(version(name) != wanted for name, wanted in peers))
+	' $(PEERS) 2>/dev/null; then
 		python3 -c 'import ensurepip, venv' 2>/dev/null || install python3-venv
 		python3 -m venv --clear "$(VENV)"
-		"$(PYTHON)" -m pip install --quiet --disable-pip-version-check --only-binary :all: psycopg2-binary==$(PSYCOPG2)
+		"$(PYTHON)" -m pip install --quiet --disable-pip-version-check --only-binary :all: --no-binary py-opengauss $(PEERS)
 	fi

@@ -29,7 +29,8 @@
 //! are put right. What PostgreSQL itself does not have (`LOG ERRORS`, `ON DUPLICATE KEY UPDATE`,
 //! `DISTRIBUTE BY`) it refuses here too.
 //!
-//! [`recorded`] compares the gate with what an openGauss was recorded saying.
+//! [`recorded`] compares the gate with what an openGauss was recorded saying, and [`clients`] has
+//! independent clients of Gauss servers log in and load through it.
 
 #![allow(
     dead_code,
@@ -37,6 +38,8 @@
 )]
 
 mod accounts;
+#[cfg(test)]
+mod clients;
 mod entrance;
 mod error;
 mod faults;

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::{Map, Value, json};
 
 use super::case::{Case, Verb};
 use super::ours;
+use crate::support::python::python;
 use crate::support::server::{Database, Server};
 
 /// What a call came to, and what is in the database afterwards.
@@ -241,19 +242,6 @@ fn bytes(text: &str) -> Vec<u8> {
     text.chars()
         .map(|c| u8::try_from(c).expect("peer.py sends a character for a byte"))
         .collect()
-}
-
-/// A Python that has psycopg2: of `make setup`, in the folder that this binary was built in.
-fn python() -> PathBuf {
-    if let Some(python) = env::var_os("DWSLOAD_TEST_PYTHON") {
-        return python.into();
-    }
-    let built = Path::new(env!("CARGO_BIN_EXE_dwsload"));
-    built
-        .ancestors()
-        .map(|folder| folder.join("venv/bin/python"))
-        .find(|python| python.exists())
-        .expect("the parity tests need psycopg2: run `make setup`, or set DWSLOAD_TEST_PYTHON")
 }
 
 fn clipped(request: &Value) -> String {

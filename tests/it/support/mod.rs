@@ -1,6 +1,7 @@
 //! Runs the dwsload binary on job files, in a world of its own.
 
 pub(crate) mod proxy;
+pub(crate) mod python;
 pub(crate) mod running;
 pub(crate) mod scene;
 pub(crate) mod server;

@@ -1,0 +1,107 @@
+//! Clients of Gauss servers that are not ours, through the gate: what it asks and accepts is what
+//! they know of the protocol too.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+use super::{Account, Gate, Opening, Product, Stored};
+use crate::support::python::python;
+use crate::support::server::{Database, Server};
+
+/// Has a client log in and load two rows; what it says of that.
+fn load(client: &str, how: &str, gate: &Gate, database: &Database, user: &str) -> Value {
+    let mut process = Command::new(python())
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/gate/clients.py"))
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("python runs");
+    let asked = json!({
+        "client": client,
+        "how": how,
+        "host": "127.0.0.1",
+        "port": gate.port(),
+        "user": user,
+        "password": "Loader@2024",
+        "database": database.name(),
+    });
+    let mut stdin = process.stdin.take().expect("it is piped");
+    writeln!(stdin, "{asked}").expect("clients.py reads");
+    drop(stdin);
+    let output = process.wait_with_output().expect("clients.py ends");
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| {
+        panic!(
+            "{client} as {user}:\n{}",
+            String::from_utf8_lossy(&output.stderr)
+        )
+    })
+}
+
+/// A gate with an account for each way to keep a password that these clients know.
+fn gate(database: &Database) -> Gate {
+    let account = |name: &str| Account::new(name, "Loader@2024");
+    let accounts = [
+        account("u_sha"),
+        account("u_comb").stored(Stored::Combined),
+        account("u_md5").stored(Stored::Md5),
+        account("u_2048").rounds(2048),
+        account("u_50000").rounds(50_000),
+    ];
+    accounts
+        .into_iter()
+        .fold(
+            Gate::before(database).playing(Product::OpenGauss),
+            Opening::account,
+        )
+        .open()
+}
+
+#[test]
+fn independent_clients_log_in_and_load() {
+    const VERSION: &str = "(openGauss 3.0.6 build )";
+    let database = Server::shared().database();
+    database.psql("CREATE TABLE t (a int, b text)");
+    for (client, how, users) in [
+        (
+            "py-opengauss",
+            "stdin",
+            &["u_sha", "u_comb", "u_md5", "u_2048", "u_50000"][..],
+        ),
+        // It takes every number of rounds for 10000.
+        ("async-gaussdb", "csv", &["u_sha", "u_comb", "u_md5"]),
+    ] {
+        for user in users {
+            database.psql("TRUNCATE t");
+            let gate = gate(&database);
+            let said = load(client, how, &gate, &database, user);
+            let version = said["version"].as_str().unwrap_or_default();
+            assert!(version.starts_with(VERSION), "{client} as {user}: {said}");
+            assert_eq!(said["rows"], 2, "{client} as {user}");
+            let rows = database.psql("SELECT a, b FROM t ORDER BY a");
+            assert_eq!(rows, "1|x\n2|y", "{client} as {user}");
+            assert_eq!((gate.sessions(), gate.failed_logins()), (1, 0), "{client}");
+        }
+    }
+}
+
+/// As recorded: it writes `FORMAT binary`, which a Gauss server does not parse.
+#[test]
+fn the_binary_copy_of_async_gaussdb_is_refused() {
+    let database = Server::shared().database();
+    database.psql("CREATE TABLE t (a int, b text)");
+    let gate = gate(&database);
+    let said = load("async-gaussdb", "binary", &gate, &database, "u_sha");
+    assert_eq!(said["refused"], "42601", "{said}");
+    assert_eq!(database.psql("SELECT count(*) FROM t"), "0");
+    let refused = gate.refused();
+    assert!(
+        refused.iter().any(|sql| sql.contains("(FORMAT binary)")),
+        "{refused:?}"
+    );
+}
