@@ -154,9 +154,124 @@ pub fn literal(text: &str, standard_conforming_strings: bool) -> String {
     }
 }
 
+/// Settings whose value is a list of names, each of which SET takes by itself: `search_path`, which
+/// openGauss and DWS also call `current_schema`, and `temp_tablespaces`.
+const NAME_LISTS: [&str; 3] = ["search_path", "current_schema", "temp_tablespaces"];
+
+/// The names in the value of `setting`, where that is a list of names or of libraries; else `None`.
+///
+/// As PostgreSQL reads it (`varlena.c`, `SplitIdentifierString`): commas between the names, blanks
+/// around them, double quotes around a name that has any of these in it; a name without quotes is
+/// folded to lower case. Libraries are not folded.
+///
+/// # Errors
+/// Says what is wrong: a name that is missing, a quote that is not closed, a blank in a name.
+pub fn setting_list(setting: &str, value: &str) -> Result<Option<Vec<String>>, String> {
+    let setting = setting.to_ascii_lowercase();
+    let libraries = setting.ends_with("_preload_libraries");
+    if !libraries && !NAME_LISTS.contains(&setting.as_str()) {
+        return Ok(None);
+    }
+    let mut names = Vec::new();
+    let mut rest = value.trim_ascii();
+    while !rest.is_empty() || !names.is_empty() {
+        let (name, after) = if let Some(quoted) = rest.strip_prefix('"') {
+            take_quoted(value, quoted)?
+        } else {
+            let end = rest.find(|c: char| c == ',' || c.is_ascii_whitespace());
+            let (name, after) = rest.split_at(end.unwrap_or(rest.len()));
+            if name.is_empty() {
+                return Err(format!("in `{value}`, a name is missing beside a comma"));
+            }
+            let folded = if libraries {
+                name.to_owned()
+            } else {
+                name.to_ascii_lowercase()
+            };
+            (folded, after)
+        };
+        names.push(name);
+        let after = after.trim_ascii_start();
+        match after.strip_prefix(',') {
+            Some(more) => rest = more.trim_ascii_start(),
+            None if after.is_empty() => break,
+            None => {
+                return Err(format!(
+                    "in `{value}`, a comma is missing before `{after}`; a name that holds a blank is written in double quotes"
+                ));
+            }
+        }
+    }
+    Ok(Some(names))
+}
+
+/// A SET of `name`, for the session: `SET "work_mem" TO '64MB'`, and for a list of names
+/// `SET "search_path" TO 'sales', 'public'`.
+pub fn setting(name: &Identifier, value: &str, standard_conforming_strings: bool) -> String {
+    let quoted = |text: &str| literal(text, standard_conforming_strings);
+    let values = match setting_list(name.as_str(), value) {
+        Ok(Some(names)) if !names.is_empty() => {
+            let names: Vec<String> = names.iter().map(|name| quoted(name)).collect();
+            names.join(", ")
+        }
+        _ => quoted(value),
+    };
+    format!("SET {name} TO {values}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_setting_is_one_literal_and_a_list_of_names_several() {
+        let set = |name: &str, value| setting(&Identifier::new(name).unwrap(), value, true);
+        for (name, value, sql) in [
+            ("work_mem", "64MB", r#"SET "work_mem" TO '64MB'"#),
+            ("my.setting", "it's, a", r#"SET "my.setting" TO 'it''s, a'"#),
+            ("DateStyle", "SQL, DMY", r#"SET "DateStyle" TO 'SQL, DMY'"#),
+            ("search_path", "sales", r#"SET "search_path" TO 'sales'"#),
+            (
+                "Search_Path",
+                r#" Sales ,"My ""S"", x" , "$user",public"#,
+                r#"SET "Search_Path" TO 'sales', 'My "S", x', '$user', 'public'"#,
+            ),
+            ("search_path", "it's", r#"SET "search_path" TO 'it''s'"#),
+            (
+                "current_schema",
+                "a,b",
+                r#"SET "current_schema" TO 'a', 'b'"#,
+            ),
+            ("search_path", " ", r#"SET "search_path" TO ' '"#),
+            (
+                "session_preload_libraries",
+                "$libdir/My-Lib, b",
+                r#"SET "session_preload_libraries" TO '$libdir/My-Lib', 'b'"#,
+            ),
+        ] {
+            assert_eq!(set(name, value), sql);
+        }
+        assert_eq!(
+            setting(&Identifier::new("search_path").unwrap(), "a\\b, c", false),
+            r#"SET "search_path" TO E'a\\b', 'c'"#
+        );
+    }
+
+    #[test]
+    fn a_broken_list_of_names_says_what_is_wrong() {
+        for (value, part) in [
+            ("a,", "missing beside a comma"),
+            (",a", "missing beside a comma"),
+            ("a,,b", "missing beside a comma"),
+            ("a b", "comma is missing before `b`"),
+            ("\"a\"b", "comma is missing before `b`"),
+            ("\"a", "not closed"),
+        ] {
+            let error = setting_list("search_path", value).unwrap_err();
+            assert!(error.contains(part), "{value}: {error}");
+            assert_eq!(setting_list("work_mem", value), Ok(None));
+        }
+    }
 
     fn quoted(text: &str) -> String {
         TableName::parse(text).unwrap().to_string()

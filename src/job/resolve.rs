@@ -15,7 +15,7 @@ use super::reader::{At, Fields, Keys, Reader};
 use super::template::{OPEN, Scope};
 use super::{Connection, Job, Overrides, Retry, Step, Transaction, step};
 use crate::error::{Error, ErrorKind, Result};
-use crate::name::Identifier;
+use crate::name::{Identifier, setting_list};
 use crate::secret::Secrets;
 use crate::wire::server::Kind;
 use crate::wire::settings::Settings;
@@ -347,9 +347,13 @@ fn session(at: &At<'_>) -> Option<Vec<(Identifier, String)>> {
             at.wrong_key("dwsload and the server talk in UTF-8; for a file of another encoding, give ENCODING to a `copy_expert`");
             continue;
         }
-        match Identifier::new(name) {
-            Ok(name) => settings.extend(at.text().map(|value| (name, value))),
-            Err(what) => at.wrong_key(what),
+        match (Identifier::new(name), at.text()) {
+            (Ok(name), Some(value)) => match setting_list(name.as_str(), &value) {
+                Ok(_) => settings.push((name, value)),
+                Err(what) => at.wrong(what),
+            },
+            (Ok(_), None) => {}
+            (Err(what), _) => at.wrong_key(what),
         }
     }
     Some(settings)

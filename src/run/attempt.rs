@@ -77,7 +77,7 @@ impl<'a> Attempt<'a> {
     }
 
     async fn steps(&mut self) -> Result<()> {
-        settings::apply(self.job, self.session).await?;
+        settings::apply(self.job, self.session, self.observer).await?;
         if self.job.transaction == Transaction::Job {
             self.begin().await?;
         }

@@ -133,8 +133,8 @@ impl<'a> Attempts<'a> {
             reason = stop.wait() => return Err(reason.error()),
             session = connect(self.target, &application) => session?,
         };
-        let warning = session.take_warning();
-        if let Some(warning) = warning.filter(|_| !self.was_connected) {
+        let first = !self.was_connected;
+        if let Some(warning) = session.take_warning().filter(|_| first) {
             self.observer.observe(Event::Warning(&warning));
         }
         self.was_connected = true;
@@ -144,6 +144,11 @@ impl<'a> Attempts<'a> {
                 Error::from(error).within("the server does not say what it is")
             })?,
         };
+        if server.is_too_old() && first {
+            self.observer.observe(Event::Warning(&format!(
+                "{server} is older than PostgreSQL 9.2, the oldest that dwsload is made for"
+            )));
+        }
         self.is_gauss = server.kind.is_gauss();
         self.observer.observe(Event::Connected {
             job: &self.job.name,

@@ -154,14 +154,13 @@ impl Server {
     }
 
     /// Takes note of what `SELECT version()` returned.
-    fn read_version(&mut self, text: &str, declared: Option<Kind>) {
+    fn read_version(&mut self, text: &str) {
         let said = version::Said::read(text);
-        let kind = match (said.kind, self.kind) {
+        self.kind = match (said.kind, self.kind) {
             // Some other product that is made from openGauss.
             (None, kind) if kind.is_gauss() && said.product.is_some() => Kind::OpenGauss,
             (said, kind) => said.unwrap_or(kind),
         };
-        self.kind = declared.unwrap_or(kind);
         // What stands in the parentheses of a PostgreSQL is its package.
         if self.kind == Kind::PostgreSql {
             return;
@@ -172,6 +171,14 @@ impl Server {
             (_, _, Some(product)) => product,
             _ => self.kind.name().to_owned(),
         };
+    }
+
+    /// Takes the word of the job for its kind.
+    fn declare(&mut self, kind: Kind) {
+        if self.product == self.kind.name() {
+            kind.name().clone_into(&mut self.product);
+        }
+        self.kind = kind;
     }
 
     /// Whether it is older than PostgreSQL 9.2, the oldest that dwsload is made for.
@@ -231,13 +238,13 @@ impl fmt::Display for Server {
 /// May be dropped: the session settles the query before its next one.
 pub async fn identify(session: &mut Session, declared: Option<Kind>) -> Result<Server, WireError> {
     let mut server = session.server().clone();
-    if let Some(kind) = declared {
-        server.kind = kind;
-    }
-    if server.must_be_asked() && declared != Some(Kind::PostgreSql) {
+    if declared.map_or(server.must_be_asked(), |kind| kind != Kind::PostgreSql) {
         let rows = asked(session, "SELECT pg_catalog.version()").await?;
         let version = rows.first().and_then(|row| row.text(0));
-        server.read_version(&version.unwrap_or_default(), declared);
+        server.read_version(&version.unwrap_or_default());
+    }
+    if let Some(kind) = declared {
+        server.declare(kind);
     }
     if server.kind.is_gauss() {
         let rows = asked(

@@ -15,6 +15,7 @@ mod parity;
 mod places;
 mod readme;
 mod retry;
+mod server;
 mod signals;
 mod support;
 mod terminal;

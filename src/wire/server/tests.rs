@@ -14,10 +14,10 @@ fn reported(version: &str, role: &str) -> Server {
 /// The same, once it has said its version.
 fn asked_of(version: &str, role: &str, said: &str, declared: Option<Kind>) -> Server {
     let mut server = reported(version, role);
+    server.read_version(said);
     if let Some(kind) = declared {
-        server.kind = kind;
+        server.declare(kind);
     }
-    server.read_version(said, declared);
     server
 }
 
@@ -151,6 +151,12 @@ fn a_declared_kind_wins_and_the_product_keeps_its_name() {
     assert_eq!(
         (server.kind, server.to_string().as_str()),
         (Kind::GaussDb, "GaussDB")
+    );
+    let debian = "PostgreSQL 15.18 (Debian 15.18-0+deb12u1) on x86_64-pc-linux-gnu";
+    let server = asked_of("15.18", "is_superuser", debian, Some(Kind::Dws));
+    assert_eq!(
+        (server.kind, server.to_string().as_str()),
+        (Kind::Dws, "PostgreSQL 15.18")
     );
 }
 
