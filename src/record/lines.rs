@@ -118,10 +118,10 @@ impl Count {
     }
 }
 
-type Word = [u8x16; 4];
+pub(super) type Word = [u8x16; 4];
 
 /// The words of `block` with their offsets; the last one filled up with zeros.
-fn words(block: &[u8]) -> impl Iterator<Item = (usize, Word)> {
+pub(super) fn words(block: &[u8]) -> impl Iterator<Item = (usize, Word)> {
     let whole = block.chunks_exact(WORD);
     let rest = whole.remainder();
     let tail = (!rest.is_empty()).then(|| {
@@ -150,7 +150,7 @@ fn load(chunk: &[u8]) -> Word {
     clippy::cast_sign_loss,
     reason = "the 16 bits of a mask, never negative"
 )]
-fn mask(word: &Word, needle: u8x16) -> u64 {
+pub(super) fn mask(word: &Word, needle: u8x16) -> u64 {
     let bits = |part: usize| u64::from(word[part].cmp_eq(needle).move_mask() as u32) << (16 * part);
     bits(0) | bits(1) | bits(2) | bits(3)
 }

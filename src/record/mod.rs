@@ -6,6 +6,7 @@
 
 pub mod binary;
 pub mod dialect;
+pub mod fields;
 pub mod header;
 mod lines;
 pub mod position;

@@ -3,6 +3,7 @@
 mod embedded;
 mod failover;
 mod failures;
+mod fields;
 mod formats;
 mod gate;
 mod gauss;
