@@ -67,6 +67,11 @@ impl TableName {
         })
     }
 
+    /// The schema, where one was given.
+    pub fn schema(&self) -> Option<&Identifier> {
+        self.schema.as_ref()
+    }
+
     /// The table's own name, without the schema.
     pub fn name(&self) -> &Identifier {
         &self.name

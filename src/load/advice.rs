@@ -1,9 +1,11 @@
 //! What to do about refusals of the server that people meet often.
 
+use super::compatibility::counts_bytes;
 use crate::job::{CopyFrom, Header};
 use crate::record::dialect::Format;
 use crate::source::Source;
 use crate::wire::error::ServerMessage;
+use crate::wire::server::Server;
 
 /// Characters that separate fields, beside the one that the format has by itself, and how many of
 /// them say so: a single comma may be a decimal one.
@@ -18,14 +20,22 @@ pub(super) struct Spot {
     pub(super) in_quote: bool,
 }
 
-/// A hint for `said`, about `source` as `step` loads it.
+/// A hint for `said` of `server`, about `source` as `step` loads it.
 pub(super) fn advice(
     step: &CopyFrom,
     source: &Source,
+    server: &Server,
     said: &ServerMessage,
     spot: Spot,
 ) -> Option<String> {
     match said.code.as_str() {
+        // `nvarchar2` counts characters everywhere.
+        "22001" if counts_bytes(server) && !said.message.contains("nvarchar2") => {
+            let compatible = server.compatible().unwrap_or_default();
+            Some(format!(
+                "the length of a column is one of bytes here, not of characters (the database is {compatible}): a Chinese character takes 3 of them"
+            ))
+        }
         "22P04" if spot.in_quote => {
             Some("a quote is opened in this record and never closed".into())
         }

@@ -1,8 +1,9 @@
 //! Which columns a file's fields go to.
 
+use super::catalog;
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{CopyFrom, Header};
-use crate::name::{Identifier, TableName, literal};
+use crate::name::{Identifier, TableName};
 use crate::source::{Begin, Source};
 use crate::wire::session::Session;
 
@@ -92,17 +93,9 @@ fn check(header: &[String], expected: &[Identifier], source: &Source) -> Result<
 
 /// The columns COPY fills where it is given no list: all but generated ones, in table order.
 async fn table_columns(table: &TableName, session: &mut Session) -> Result<Vec<Identifier>> {
-    let name = literal(&table.to_string(), session.standard_conforming_strings());
-    // `attgenerated` came with PostgreSQL 12; a row read as json works without it.
-    let sql = format!(
-        "SELECT attname FROM pg_catalog.pg_attribute a WHERE attrelid = {name}::pg_catalog.regclass AND attnum > 0 \
-         AND NOT attisdropped AND coalesce(pg_catalog.to_json(a) ->> 'attgenerated', '') = '' ORDER BY attnum"
-    );
-    let rows = session.rows(&sql).await.map_err(|error| {
-        Error::from(error).within(format!("cannot read the columns of `{}`", table.plain()))
-    })?;
-    Ok(rows
-        .iter()
-        .filter_map(|row| Identifier::new(row.text(0)?).ok())
-        .collect())
+    let Some(found) = catalog::look_up(table, session).await? else {
+        catalog::refuse(table, session).await?;
+        return Ok(Vec::new());
+    };
+    Ok(found.filled().map(|column| column.name.clone()).collect())
 }

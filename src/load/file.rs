@@ -1,6 +1,7 @@
 //! One file into the table, and what there is to say when that fails.
 
 use super::advice::{Spot, advice};
+use super::compatibility::Findings;
 use super::lane::{Lane, Stopped, input_thread_died};
 use super::{columns, place};
 use crate::error::{Error, ErrorKind, Result};
@@ -12,7 +13,7 @@ use crate::record::position::Position;
 use crate::run::{Stage, Stop};
 use crate::source::{self, Begin, Fed, Feed, Reading, Source};
 use crate::wire::error::WireError;
-use crate::wire::server::Ability;
+use crate::wire::server::{Ability, Server};
 use crate::wire::session::Session;
 
 /// What one file came to.
@@ -26,13 +27,16 @@ pub(super) struct Loaded {
     pub(super) empty: bool,
 }
 
-/// Loads one file with one COPY.
+/// Loads one file with one COPY. What the server made of its values goes to `findings`.
 pub(super) async fn load(
     step: &CopyFrom,
     source: &Source,
     stage: &mut Stage<'_>,
+    findings: Option<&mut Findings>,
 ) -> Result<Loaded> {
-    let mut feed = source::feed(source.clone(), reading(step, stage.session))?;
+    let reading = reading(step, stage.session);
+    let markers = reading.markers;
+    let mut feed = source::feed(source.clone(), reading)?;
     let begin = begin(&mut feed, &mut stage.stop).await?;
     stage.observer.observe(Event::FileStarted {
         name: &source.to_string(),
@@ -52,13 +56,21 @@ pub(super) async fn load(
         step.table,
         column_list(&columns)
     );
-    let here = Here { step, source };
+    let server = stage.session.server().clone();
+    let here = Here {
+        step,
+        source,
+        server: &server,
+    };
     let mut copy = stage
         .session
         .copy_in(&sql)
         .await
         .map_err(|error| here.refused(error, None))?;
-    let mut lane = Lane::new(&begin);
+    let inspector = findings
+        .as_ref()
+        .and_then(|findings| findings.inspector(step, &columns, markers, begin.lines));
+    let mut lane = Lane::new(&begin).inspected(inspector);
     let filled = lane
         .fill(
             &mut copy,
@@ -75,11 +87,15 @@ pub(super) async fn load(
         (Err(stopped), _) => return Err(here.stopped(stopped, &lane)),
     };
     here.reconcile(rows, &lane, stage);
-    Ok(Loaded {
+    let loaded = Loaded {
         rows,
         bytes: lane.bytes,
         empty: lane.positions.records() == 0,
-    })
+    };
+    if let (Some(findings), Some(inspector)) = (findings, lane.into_inspector()) {
+        findings.take(inspector, source);
+    }
+    Ok(loaded)
 }
 
 fn reading(step: &CopyFrom, session: &Session) -> Reading {
@@ -109,6 +125,7 @@ pub(crate) async fn begin(feed: &mut Feed, stop: &mut Stop) -> Result<Begin> {
 struct Here<'a> {
     step: &'a CopyFrom,
     source: &'a Source,
+    server: &'a Server,
 }
 
 impl Here<'_> {
@@ -193,7 +210,7 @@ impl Here<'_> {
             first_record: at.is_some_and(|at| at.record == 1),
             in_quote: lane.is_some_and(|lane| lane.end.in_quote),
         };
-        advice(self.step, self.source, error.server()?, spot)
+        advice(self.step, self.source, self.server, error.server()?, spot)
     }
 
     /// Says so when the server counts other rows than there are records: a trigger that swallows

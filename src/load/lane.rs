@@ -1,5 +1,6 @@
 //! One session, and the file that fills it: blocks from the feed into one COPY.
 
+use super::compatibility::Inspector;
 use crate::error::Error;
 use crate::progress::{Event, Observer};
 use crate::record::binary;
@@ -40,6 +41,8 @@ pub(crate) struct Lane {
     pub(crate) bytes: u64,
     /// How the input ended, once it has.
     pub(crate) end: End,
+    /// Who looks at the values, where the server may change some.
+    inspector: Option<Inspector>,
 }
 
 impl Lane {
@@ -49,7 +52,19 @@ impl Lane {
             positions: Positions::new(begin.offset, begin.lines),
             bytes: 0,
             end: End::default(),
+            inspector: None,
         }
+    }
+
+    /// The same, with somebody to look at the values that are sent.
+    pub(super) fn inspected(mut self, inspector: Option<Inspector>) -> Self {
+        self.inspector = inspector;
+        self
+    }
+
+    /// Who has looked at the values.
+    pub(super) fn into_inspector(self) -> Option<Inspector> {
+        self.inspector
     }
 
     /// Sends the whole input into the COPY that `exchange` has begun, up to and including the end
@@ -105,6 +120,9 @@ impl Lane {
                     if end.open_record {
                         self.positions.end_last();
                     }
+                    if let Some(inspector) = &mut self.inspector {
+                        inspector.finish();
+                    }
                     return Ok(());
                 }
                 Some(Ok(Fed::Begin(_))) => {}
@@ -131,6 +149,9 @@ impl Lane {
             .positions
             .push(block.bytes().len(), std::mem::take(&mut block.found));
         exchange.send(block.bytes()).await?;
+        if let Some(inspector) = &mut self.inspector {
+            inspector.look(block.bytes());
+        }
         self.bytes += block.bytes().len() as u64;
         block.found = old.unwrap_or_default();
         feed.give_back(block);

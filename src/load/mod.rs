@@ -1,10 +1,13 @@
 //! Files into a table: each file is one COPY, all of them in the step's transaction.
 
 mod advice;
+mod catalog;
 mod columns;
+mod compatibility;
 mod file;
 mod lane;
 mod place;
+mod scrutiny;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{CopyFrom, Policy};
@@ -15,10 +18,13 @@ use crate::source::{self, Source};
 pub(crate) use file::begin;
 pub(crate) use lane::{Lane, Stopped};
 pub(crate) use place::place;
+use scrutiny::Scrutiny;
 
 /// Runs a `copy_from` step: the files that are not in yet.
 pub(crate) async fn copy_from(step: &CopyFrom, stage: &mut Stage<'_>) -> Result<Outcome> {
-    for source in inputs(step, stage)? {
+    let sources = inputs(step, stage)?;
+    let mut scrutiny = Scrutiny::new(&step.table, stage.session).await?;
+    for source in sources {
         // By name, not by number: another file may have come since.
         if stage.parts.files.contains(&source) {
             continue;
@@ -26,7 +32,7 @@ pub(crate) async fn copy_from(step: &CopyFrom, stage: &mut Stage<'_>) -> Result<
         if !source.can_be_read_again() {
             stage.cannot_be_repeated("its input has been read, and can be read only once");
         }
-        let loaded = file::load(step, &source, stage).await;
+        let loaded = file::load(step, &source, stage, scrutiny.findings.as_mut()).await;
         stage.observer.observe(Event::FileDone);
         stage.notices();
         let loaded = loaded?;
@@ -41,6 +47,7 @@ pub(crate) async fn copy_from(step: &CopyFrom, stage: &mut Stage<'_>) -> Result<
         stage.parts.files.push(source);
         stage.part_done();
     }
+    scrutiny.report(stage);
     Ok(Outcome::Loaded {
         rows: stage.parts.rows,
         bytes: stage.parts.bytes,

@@ -144,6 +144,16 @@ impl Server {
         }
     }
 
+    /// One of this kind and mode, for tests.
+    #[cfg(test)]
+    pub(crate) fn example(kind: Kind, mode: Option<Mode>) -> Self {
+        Self {
+            kind,
+            mode,
+            ..Self::reported(&BTreeMap::new())
+        }
+    }
+
     /// Whether only its `version()` tells what it is.
     ///
     /// A Gauss server always; of those that report like a PostgreSQL, the ones whose version a

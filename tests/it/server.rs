@@ -1,10 +1,11 @@
 //! Which server it is, and what that changes.
 
-use crate::support::quoted;
+use crate::gate::{Gate, Product};
 use crate::support::scene::Scene;
+use crate::support::{Ran, quoted};
 
 /// A job of one SELECT with more keys at its top.
-fn shows(scene: &Scene, extra: &str, query: &str) -> crate::support::Ran {
+fn shows(scene: &Scene, extra: &str, query: &str) -> Ran {
     scene.run(&format!(
         "- {{sql: {}, show: true}}\n{extra}",
         quoted(query)
@@ -115,4 +116,197 @@ fn verbose_tells_the_server() {
     let output = command.arg("--verbose").output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.starts_with("job: PostgreSQL 1"), "{said}");
+}
+
+/// Runs a job against the gate.
+fn through(gate: &Gate, scene: &Scene, steps: &str, arguments: &[&str]) -> Ran {
+    let connection = format!(
+        "{{host: 127.0.0.1, port: {}, user: loader, dbname: {}}}",
+        gate.port(),
+        scene.database.name()
+    );
+    let job = scene.file(
+        "job.yaml",
+        format!("connection: {connection}\nsteps:\n{steps}\n"),
+    );
+    let mut command = scene.place.dwsload();
+    command
+        .arg(job)
+        .args(arguments)
+        .env("PGPASSWORD", "Loader@2024");
+    Ran::of(command.output().expect("the binary runs"))
+}
+
+/// The statements that the gate saw, without what the job itself says.
+fn ours(gate: &Gate) -> Vec<String> {
+    let statements = gate.statements().into_iter();
+    statements
+        .filter(|sql| !sql.starts_with("COPY"))
+        .map(|sql| match sql.split_once(" FROM pg_catalog.pg_class") {
+            Some((_, _)) => "(catalog)".into(),
+            None => sql,
+        })
+        .collect()
+}
+
+#[test]
+fn a_dws_is_asked_what_it_is_and_its_session_is_set_up_by_set() {
+    let scene = Scene::new("CREATE TABLE t (a int, b text)");
+    scene.file("t.csv", "1,x\n");
+    let gate = Gate::before(&scene.database).nodes(2, 5).open();
+    let steps = "- copy_from: {file: t.csv, table: t, format: csv}\nsession: {statement_timeout: 7min, search_path: 'public, \"S\"'}";
+    let ran = through(&gate, &scene, steps, &["--verbose"]).ok();
+    assert!(
+        ran.stderr.starts_with(
+            "job: GaussDB(DWS) 8.2.1, ORA-compatible, 2 coordinators, 5 data nodes at 127.0.0.1:"
+        ),
+        "{}",
+        ran.stderr
+    );
+    let ours = ours(&gate).join("\n").replace(scene.database.name(), "DB");
+    insta::assert_snapshot!(ours, @r#"
+    SELECT pg_catalog.version()
+    SELECT datcompatibility FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()
+    SELECT node_type, count(*) FROM pg_catalog.pgxc_node GROUP BY node_type
+    SET session_timeout = 0
+    SET client_encoding TO 'UTF8'
+    SET application_name TO 'dwsload:job'
+    SET "statement_timeout" TO '7min'
+    SET "search_path" TO 'public', 'S'
+    BEGIN
+    (catalog)
+    COMMIT
+    "#);
+    assert_eq!(gate.refused(), [] as [&str; 0]);
+    assert_eq!(scene.psql("SELECT * FROM t"), "1|x");
+}
+
+#[test]
+fn a_gauss_server_refuses_nothing_that_dwsload_sends() {
+    for product in [Product::Dws, Product::Dws81, Product::OpenGauss] {
+        let scene =
+            Scene::new("CREATE TABLE t (a int, b text, c int GENERATED ALWAYS AS (1) STORED)");
+        scene.file("t.csv", "a,b\n1,x\n2,\"\"\n");
+        scene.file("t.txt", "3\ty\n");
+        let gate = Gate::before(&scene.database).playing(product).open();
+        let steps = "
+- sql: [UPDATE t SET a = 1, SELECT count(*) FROM t]
+- copy_from: {file: t.csv, table: public.t, format: csv, header: match}
+- copy_from: {file: t.csv, table: t, format: csv, header: map}
+- copy_from: {file: t.csv, table: t, columns: [a, b], format: csv, header: true, quote: '\"', escape: '\\', force_not_null: [b]}
+- copy_from: {file: t.txt, table: t}
+- copy_to: {table: t, columns: [a, b], file: out.bin, format: binary}
+- copy_to: {query: SELECT a FROM t, file: out.csv, format: csv, header: true, force_quote: [a]}
+- copy_to: {table: t, file: out.txt}
+- copy_expert: {sql: 'COPY t (a, b) FROM STDIN WITH (FORMAT csv, HEADER)', file: t.csv}
+- expect: SELECT count(*) = 9 FROM t";
+        let ran = through(&gate, &scene, steps, &[]).ok();
+        assert_eq!(gate.refused(), [] as [&str; 0], "{product:?}");
+        let warning = ran.stderr.matches("warning: ").count();
+        assert_eq!(warning, 3, "{product:?}: {}", ran.stderr);
+        // What binary data holds is loaded as it is.
+        let steps = "- copy_from: {file: out.bin, table: t, columns: [a, b], format: binary}";
+        through(&gate, &scene, steps, &[]).ok();
+        assert_eq!(gate.refused(), [] as [&str; 0], "{product:?}");
+        assert_eq!(scene.psql("SELECT count(*) FROM t"), "16");
+    }
+}
+
+#[test]
+fn empty_strings_that_become_null_are_told_once_for_a_step() {
+    let scene = Scene::new("CREATE TABLE t (a int, b varchar(10), c char(3))");
+    scene.file("1.csv", "1,x,y\n2,\"\",\n3,,\"\"\n");
+    scene.file("2.csv", "4,\"\",z\n");
+    let gate = Gate::before(&scene.database)
+        .playing(Product::OpenGauss)
+        .open();
+    let steps = "- copy_from: {file: [1.csv, 2.csv], table: t, format: csv}";
+    let ran = through(&gate, &scene, steps, &["--quiet"]).ok();
+    insta::assert_snapshot!(scene.said(&ran), @r#"
+    warning: 2 empty strings in column "b" were stored as NULL (the database is A-compatible), the first in record 2, line 2 of 1.csv
+    warning: 1 empty string in column "c" was stored as NULL (the database is A-compatible), in record 3, line 3 of 1.csv
+    "#);
+    // What comes to nothing is not told.
+    scene.file("2.csv", "4,\"\",zzzz\n");
+    let ran = through(&gate, &scene, steps, &["--quiet"]);
+    assert_eq!(ran.code, Some(1));
+    assert!(!ran.stderr.contains("empty"), "{}", ran.stderr);
+    for (product, mode) in [
+        (Product::Dws, "MYSQL"),
+        (Product::Dws, "TD"),
+        (Product::OpenGauss, "PG"),
+    ] {
+        let gate = Gate::before(&scene.database)
+            .playing(product)
+            .compatibility(mode)
+            .open();
+        let steps = "- copy_from: {file: 1.csv, table: t, format: csv}";
+        let ran = through(&gate, &scene, steps, &["--quiet"]).ok();
+        assert_eq!(ran.stderr, "", "{mode}");
+    }
+}
+
+#[test]
+fn text_that_a_mysql_database_takes_for_a_number_is_told() {
+    // The PostgreSQL behind the gate would refuse it in a number: types of the same names take it.
+    let scene = Scene::new(
+        "CREATE SCHEMA s; CREATE DOMAIN s.int4 AS text; CREATE DOMAIN s.numeric AS text; \
+         CREATE TABLE t (a s.int4, b s.numeric)",
+    );
+    scene.file("t.csv", "h,h\n1,1.5\n12abc,x\n,\n1.5,\"\"\n");
+    let gate = Gate::before(&scene.database).compatibility("MYSQL").open();
+    let steps = "- copy_from: {file: t.csv, table: t, format: csv, header: true}";
+    let ran = through(&gate, &scene, steps, &["--quiet"]).ok();
+    insta::assert_snapshot!(scene.said(&ran), @r#"
+    warning: 2 values in column "a" are no whole numbers, and the server may have stored 0 or a cut number for them (the database is MYSQL-compatible): the first, "12abc", in record 2, line 3 of t.csv
+    warning: 2 values in column "b" are no numbers, and the server may have stored 0 or a cut number for them (the database is MYSQL-compatible): the first, "x", in record 2, line 3 of t.csv
+    "#);
+}
+
+#[test]
+fn a_length_in_bytes_is_explained() {
+    let scene = Scene::new("CREATE TABLE t (a varchar(3))");
+    scene.file("t.txt", "abcd\n");
+    let steps = "- copy_from: {file: t.txt, table: t}";
+    for (mode, explained) in [("ORA", true), ("MYSQL", false)] {
+        let gate = Gate::before(&scene.database).compatibility(mode).open();
+        let ran = through(&gate, &scene, steps, &[]);
+        assert_eq!(ran.sqlstate(), Some("22001"));
+        let hint = "hint: the length of a column is one of bytes here, not of characters (the database is ORA-compatible)";
+        assert_eq!(ran.stderr.contains(hint), explained, "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_setting_that_dws_refuses_never_reaches_it() {
+    let scene = Scene::new("");
+    let gate = Gate::before(&scene.database).open();
+    let steps = "- sql: SELECT 1\nsession: {default_transaction_read_only: on}";
+    let ran = through(&gate, &scene, steps, &[]);
+    assert_eq!(ran.code, Some(1));
+    assert!(
+        ran.stderr.contains("GaussDB(DWS) 8.2.1 does not support"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(gate.refused(), [] as [&str; 0]);
+    // openGauss takes it.
+    let gate = Gate::before(&scene.database)
+        .playing(Product::OpenGauss)
+        .open();
+    through(&gate, &scene, steps, &[]).ok();
+}
+
+#[test]
+fn a_job_may_declare_the_server() {
+    let scene = Scene::new("");
+    let gate = Gate::before(&scene.database).open();
+    let steps = "- sql: SELECT 1\nserver: postgresql";
+    let ran = through(&gate, &scene, steps, &["--verbose"]).ok();
+    assert!(
+        ran.stderr.starts_with("job: PostgreSQL 9.2.4 at "),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(gate.statements(), ["BEGIN", "SELECT 1", "COMMIT"]);
 }

@@ -1,0 +1,109 @@
+//! What the server's catalog says of the table that is loaded.
+
+use crate::error::{Error, Result};
+use crate::name::{Identifier, TableName, literal};
+use crate::wire::session::{Row, Session};
+
+/// A table, as it is found by its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Table {
+    /// Its columns, in order, those that were dropped left out.
+    pub(crate) columns: Vec<Column>,
+}
+
+/// A column of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Column {
+    /// Its name.
+    pub(crate) name: Identifier,
+    /// The type's own name, such as `varchar` or `int4`.
+    pub(crate) type_name: String,
+    /// `pg_attribute.atttypmod`: 4 more than the length of a `varchar(n)`; -1 for none.
+    pub(crate) type_modifier: i32,
+    /// It is NOT NULL.
+    pub(crate) not_null: bool,
+    /// The server computes it; COPY leaves it out.
+    pub(crate) generated: bool,
+}
+
+impl Table {
+    /// A row store of these columns, for tests.
+    #[cfg(test)]
+    pub(crate) fn example(columns: Vec<Column>) -> Self {
+        Self { columns }
+    }
+
+    /// The columns that COPY fills where it is given no list.
+    pub(crate) fn filled(&self) -> impl Iterator<Item = &Column> {
+        self.columns.iter().filter(|column| !column.generated)
+    }
+}
+
+/// Looks a table up. `None` where there is none, or one without columns.
+///
+/// The query suits PostgreSQL 9.2 as well as Gauss servers, of which none has `to_regclass()`; and
+/// it does not fail where there is no such table, so that a transaction goes on.
+///
+/// # Errors
+/// The server refuses, or the connection fell.
+pub(crate) async fn look_up(table: &TableName, session: &mut Session) -> Result<Option<Table>> {
+    let sql = query(table, session.standard_conforming_strings());
+    let rows = session
+        .rows(&sql)
+        .await
+        .map_err(|error| failed(table, error.into()))?;
+    let columns: Vec<_> = rows.iter().filter_map(column).collect();
+    Ok((!columns.is_empty()).then_some(Table { columns }))
+}
+
+/// `table` is not there: what the server says of that.
+///
+/// # Errors
+/// Always, unless it has just been made.
+pub(crate) async fn refuse(table: &TableName, session: &mut Session) -> Result<()> {
+    let name = literal(&table.to_string(), session.standard_conforming_strings());
+    let rows = session
+        .rows(&format!("SELECT {name}::pg_catalog.regclass"))
+        .await;
+    rows.map(drop).map_err(|error| failed(table, error.into()))
+}
+
+fn failed(table: &TableName, error: Error) -> Error {
+    error.within(format!("cannot read the columns of `{}`", table.plain()))
+}
+
+/// A row for each column.
+///
+/// `attgenerated` came with PostgreSQL 12, and openGauss has `pg_attrdef.adgencol`. Where one of
+/// them is not there, its name means the column of `missing`, which every subquery sees.
+fn query(table: &TableName, standard_conforming_strings: bool) -> String {
+    let quoted = |name: &Identifier| literal(name.as_str(), standard_conforming_strings);
+    let place = match table.schema() {
+        Some(schema) => format!("n.nspname = {}", quoted(schema)),
+        None => "pg_catalog.pg_table_is_visible(c.oid)".into(),
+    };
+    format!(
+        "SELECT a.attname, t.typname, a.atttypmod, a.attnotnull, \
+         CASE WHEN (SELECT attgenerated FROM pg_catalog.pg_attribute g WHERE g.attrelid = a.attrelid AND g.attnum = a.attnum) IN ('s', 'v') \
+         OR (SELECT adgencol FROM pg_catalog.pg_attrdef d WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum) = 's' THEN 'y' ELSE 'n' END \
+         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid JOIN pg_catalog.pg_type t ON t.oid = a.atttypid \
+         CROSS JOIN (SELECT 'n'::\"char\" AS attgenerated, 'n'::\"char\" AS adgencol) AS missing \
+         WHERE c.relname = {} AND {place} AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum",
+        quoted(table.name())
+    )
+}
+
+fn column(row: &Row) -> Option<Column> {
+    Some(Column {
+        name: Identifier::new(text(row, 0)).ok()?,
+        type_name: text(row, 1),
+        type_modifier: text(row, 2).parse().unwrap_or(-1),
+        not_null: text(row, 3) == "t",
+        generated: text(row, 4) == "y",
+    })
+}
+
+fn text(row: &Row, index: usize) -> String {
+    row.text(index).unwrap_or_default().into_owned()
+}
