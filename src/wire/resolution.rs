@@ -9,7 +9,7 @@ use super::environment::Environment;
 use super::passfile;
 use super::service;
 use super::settings::{self, Settings};
-use super::target::{Address, ChannelBinding, Host, HostOrder, Target};
+use super::target::{Address, ChannelBinding, Host, HostOrder, Origins, Target};
 use crate::error::{Error, ErrorKind, Result};
 use crate::secret::Secret;
 
@@ -40,11 +40,12 @@ const KEEPALIVE: Duration = Duration::from_secs(50);
 /// See [`Target::resolve`].
 pub(super) fn resolve(settings: &Settings, environment: &Environment) -> Result<Target> {
     let mut warnings = Vec::new();
-    let settings = &completed(settings, environment, &mut warnings)?;
+    let mut origins = Origins::default();
+    let settings = &completed(settings, environment, &mut origins, &mut warnings)?;
     let user = user(settings, environment)?;
     let dbname = settings.filled("dbname").unwrap_or(&user).to_owned();
     let mut hosts = hosts(settings, environment)?;
-    fill_in_passwords(
+    origins.passfile = fill_in_passwords(
         &mut hosts,
         &user,
         &dbname,
@@ -74,6 +75,7 @@ pub(super) fn resolve(settings: &Settings, environment: &Environment) -> Result<
         user,
         dbname,
         warnings,
+        origins,
     })
 }
 
@@ -86,15 +88,18 @@ pub(super) fn usage(message: impl Into<String>) -> Error {
 fn completed(
     settings: &Settings,
     environment: &Environment,
+    origins: &mut Origins,
     warnings: &mut Vec<String>,
 ) -> Result<Settings> {
     let mut all = settings.clone();
+    origins.given = settings.keywords().map(str::to_owned).collect();
     let service = match settings.get("service") {
         Some(name) => Some(name),
         None => environment.variable("PGSERVICE")?,
     };
     if let Some(name) = service.filter(|name| !name.is_empty()) {
         service::add(name, &mut all, environment, warnings)?;
+        origins.service = Some(name.to_owned());
     }
     for (variable, keyword) in VARIABLES {
         if all.get(keyword).is_some() {
@@ -106,6 +111,7 @@ fn completed(
                     "the environment variable `{variable}` cannot be used: {message}"
                 ))
             })?;
+            origins.environment.push(variable.to_owned());
         }
     }
     Ok(all)
@@ -185,7 +191,8 @@ fn default_folder(port: u16, environment: &Environment) -> PathBuf {
         .unwrap_or_default()
 }
 
-/// Gives each host the password that is set for all, or else that of the password file.
+/// Gives each host the password that is set for all, or else that of the password file. Returns that
+/// file, where it has one.
 fn fill_in_passwords(
     hosts: &mut [Host],
     user: &str,
@@ -193,23 +200,21 @@ fn fill_in_passwords(
     settings: &Settings,
     environment: &Environment,
     warnings: &mut Vec<String>,
-) {
+) -> Option<PathBuf> {
     if let Some(password) = settings.filled("password") {
         for host in hosts {
             host.password = Some(Secret::new(password));
         }
-        return;
+        return None;
     }
     let named = settings.filled("passfile");
     let path = match (named, environment.home()) {
         (Some(path), _) => environment.expand(path),
         (None, Some(home)) => home.join(".pgpass"),
-        (None, None) => return,
+        (None, None) => return None,
     };
-    let Some(file) = passfile::read(&path, named.is_some(), warnings) else {
-        return;
-    };
-    for host in hosts {
+    let file = passfile::read(&path, named.is_some(), warnings)?;
+    for host in hosts.iter_mut() {
         host.password = file.password(
             &name_in_passfile(host, environment),
             host.port,
@@ -217,6 +222,8 @@ fn fill_in_passwords(
             user,
         );
     }
+    let found = hosts.iter().any(|host| host.password.is_some());
+    found.then_some(path)
 }
 
 /// The name under which a password file has a host: `localhost` for a socket in a default folder.

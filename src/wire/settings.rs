@@ -109,6 +109,11 @@ impl Settings {
         self.0.get(keyword).map(String::as_str)
     }
 
+    /// The keywords that are set here.
+    pub(super) fn keywords(&self) -> impl Iterator<Item = &'static str> {
+        self.0.keys().copied()
+    }
+
     /// Whether a password is written here.
     pub fn holds_password(&self) -> bool {
         self.get("password").is_some_and(|text| !text.is_empty())

@@ -35,6 +35,21 @@ pub struct Target {
     pub keepalive: Option<Duration>,
     /// What people should know about these settings, such as a password file that was left out.
     pub warnings: Vec<String>,
+    /// Where the settings come from.
+    pub origins: Origins,
+}
+
+/// Where the settings of a target come from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origins {
+    /// Keywords that a job file or a URL has set.
+    pub given: Vec<String>,
+    /// The service that filled in some.
+    pub service: Option<String>,
+    /// The PG* variables that filled in some.
+    pub environment: Vec<String>,
+    /// The password file, where a password comes from it.
+    pub passfile: Option<PathBuf>,
 }
 
 impl Target {
@@ -56,6 +71,7 @@ impl Target {
             options: None,
             keepalive: None,
             warnings: Vec::new(),
+            origins: Origins::default(),
         }
     }
 

@@ -365,3 +365,26 @@ fn times_are_seconds_and_zero_is_the_default() {
     let both = [("keepalives", "0"), ("keepalives_idle", "20")];
     assert_eq!(times(&both), (None, None));
 }
+
+#[test]
+fn a_target_knows_where_its_settings_come_from() {
+    let world = World::new(
+        &[
+            (".pg_service.conf", "[s]\ndbname=d\n"),
+            (".pgpass", "h:*:*:*:filed"),
+        ],
+        &[("PGHOST", "elsewhere"), ("PGUSER", "u"), ("PGSERVICE", "s")],
+    );
+    let found = world.resolve(&[("host", "h"), ("sslmode", "disable")]);
+    assert_eq!(
+        found.origins,
+        Origins {
+            given: vec!["host".into(), "sslmode".into()],
+            service: Some("s".into()),
+            environment: vec!["PGUSER".into()],
+            passfile: Some(world.path(".pgpass")),
+        }
+    );
+    let none = World::new(&[], &[]).resolve(&[]).origins;
+    assert_eq!(none, Origins::default());
+}
