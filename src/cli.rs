@@ -11,6 +11,7 @@ Examples:
   dwsload jobs/orders.yaml --only load       run one step, by name or number
   cat new.csv | dwsload jobs/stdin.yaml      feed a step that reads `file: \"-\"`
   dwsload jobs/orders.yaml --quiet           for cron: nothing is printed unless something is wrong
+  dwsload doctor jobs/orders.yaml            find out why a connection or a job fails
   dwsload local psql                         look into the embedded server
 
 Exit codes:
@@ -39,6 +40,8 @@ pub struct Cli {
 pub enum Command {
     /// Run a job (the long form of `dwsload JOB.yaml`)
     Run(Run),
+    /// Look at a connection or a job, stage by stage, and say what is wrong
+    Doctor(Doctor),
     /// The embedded PostgreSQL server, by hand
     Local {
         /// What to do with it
@@ -68,6 +71,39 @@ pub struct Run {
     /// How progress is shown
     #[arg(long, value_enum, default_value_t = Progress::Auto, conflicts_with = "quiet")]
     pub progress: Progress,
+}
+
+const DOCTOR_EXAMPLES: &str = "\
+Looks at: settings, host names, TCP, TLS and certificate, login (tried once), server, session, clock,
+and with a job at its tables, columns, rights and input files. Nothing is changed, no step is run.
+
+Examples:
+  dwsload doctor jobs/orders.yaml            a job and its connection
+  dwsload doctor jobs/orders.yaml --var day=2026-01-31
+  dwsload doctor 'postgresql://loader@dw.example.com:8000/sales?sslmode=verify-full'
+  PGSERVICE=warehouse dwsload doctor         what PG* variables, services and ~/.pgpass say
+  dwsload doctor jobs/orders.yaml --quiet    problems only
+
+Exit codes:
+  0  nothing failed          2  job file or command line      6  input missing or unreadable
+  5  no connection or login  1  anything else, such as a missing table or right";
+
+/// `dwsload doctor`
+#[derive(Debug, Args)]
+#[command(after_help = DOCTOR_EXAMPLES)]
+pub struct Doctor {
+    /// A job file or a connection URL; without it, the PG* environment
+    #[arg(value_name = "JOB.yaml|URL")]
+    pub subject: Option<String>,
+    /// Set a variable of the job, over its own `vars`
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
+    pub vars: Vec<(String, String)>,
+    /// Print problems only
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// Print where settings come from and what the server can
+    #[arg(long, short, conflicts_with = "quiet")]
+    pub verbose: bool,
 }
 
 /// Styles of progress.

@@ -176,6 +176,21 @@ impl Error {
         self
     }
 
+    /// The labelled lines and the hints of this error and of its causes, in their order.
+    pub(crate) fn annotations(&self) -> Vec<(&str, Cow<'_, str>)> {
+        let mut found = Vec::new();
+        let mut link: Option<&(dyn StdError + 'static)> = Some(self);
+        while let Some(error) = link {
+            if let Some(known) = error.downcast_ref::<Self>() {
+                let lines = known.lines.iter();
+                found.extend(lines.map(|(label, text)| (*label, Cow::from(text))));
+                found.extend(known.hint.iter().map(|hint| ("hint", Cow::from(hint))));
+            }
+            link = error.source();
+        }
+        found
+    }
+
     /// The exit code of the process that ends with this error.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.kind.exit_code())

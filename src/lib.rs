@@ -11,6 +11,7 @@
 
 pub mod cli;
 pub mod command;
+pub mod doctor;
 pub mod embedded;
 pub mod error;
 pub mod job;

@@ -1,5 +1,6 @@
 //! One file per subcommand: each joins a job, the engine and what people see.
 
+pub mod doctor;
 pub mod local;
 pub mod run;
 mod signals;
@@ -16,6 +17,7 @@ use crate::error::Result;
 pub fn run(cli: Cli) -> Result<ExitCode> {
     match (cli.command, cli.run) {
         (Some(Command::Run(job)), _) | (None, Some(job)) => run::run(&job),
+        (Some(Command::Doctor(args)), _) => doctor::run(&args),
         (Some(Command::Local { action }), _) => local::run(&action),
         (None, None) => Ok(ExitCode::from(2)),
     }

@@ -69,15 +69,7 @@ pub fn run(args: &Run) -> Result<ExitCode> {
 
 /// A word that will be a command, where it is not the name of a file.
 fn later(path: &Path) -> Option<&str> {
-    const WORDS: [&str; 7] = [
-        "check",
-        "init",
-        "history",
-        "doctor",
-        "schema",
-        "completions",
-        "man",
-    ];
+    const WORDS: [&str; 6] = ["check", "init", "history", "schema", "completions", "man"];
     let word = path.to_str().filter(|word| WORDS.contains(word))?;
     (!path.exists()).then_some(word)
 }

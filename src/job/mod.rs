@@ -20,6 +20,7 @@ use crate::secret::Secrets;
 use crate::wire::server::Kind;
 use crate::wire::settings::Settings;
 
+pub(crate) use diagnose::nearest;
 pub use resolve::load;
 
 /// A job file, read, checked and with every default filled in.

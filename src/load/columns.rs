@@ -36,7 +36,8 @@ pub(super) async fn columns(
     }
 }
 
-fn mapped(header: &[String], source: &Source) -> Result<Vec<Identifier>> {
+/// The columns that a header names, for `header: map`.
+pub(crate) fn mapped(header: &[String], source: &Source) -> Result<Vec<Identifier>> {
     if header.is_empty() {
         // Without names the server would take the fields in the table's order.
         return Err(Error::new(
@@ -64,7 +65,8 @@ fn mapped(header: &[String], source: &Source) -> Result<Vec<Identifier>> {
     Ok(columns)
 }
 
-fn check(header: &[String], expected: &[Identifier], source: &Source) -> Result<()> {
+/// Whether a header names the expected columns, in order, for `header: match`.
+pub(crate) fn check(header: &[String], expected: &[Identifier], source: &Source) -> Result<()> {
     let wrong = |what: String| {
         Error::new(
             ErrorKind::Data,

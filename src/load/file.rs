@@ -14,7 +14,6 @@ use crate::run::{Stage, Stop};
 use crate::source::{self, Begin, Fed, Feed, Reading, Source};
 use crate::wire::error::WireError;
 use crate::wire::server::{Ability, Server};
-use crate::wire::session::Session;
 
 /// What one file came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +33,8 @@ pub(super) async fn load(
     stage: &mut Stage<'_>,
     findings: Option<&mut Findings>,
 ) -> Result<Loaded> {
-    let reading = reading(step, stage.session);
+    let csv_markers = stage.session.server().can(Ability::CsvEndMarker);
+    let reading = reading(step, csv_markers);
     let markers = reading.markers;
     let mut feed = source::feed(source.clone(), reading)?;
     let begin = begin(&mut feed, &mut stage.stop).await?;
@@ -98,14 +98,15 @@ pub(super) async fn load(
     Ok(loaded)
 }
 
-fn reading(step: &CopyFrom, session: &Session) -> Reading {
+/// How a step reads its files. `csv_markers`: the server ends csv data at a line `\.`.
+pub(crate) fn reading(step: &CopyFrom, csv_markers: bool) -> Reading {
     Reading {
         dialect: Some(step.dialect.clone()),
         header: step.header,
         compression: step.compression,
         size: step.size,
         strip_bom: step.header != Header::None || step.dialect.format == Format::Csv,
-        markers: step.dialect.format == Format::Text || session.server().can(Ability::CsvEndMarker),
+        markers: step.dialect.format == Format::Text || csv_markers,
     }
 }
 

@@ -9,13 +9,16 @@ mod lane;
 mod place;
 mod scrutiny;
 
+use std::path::Path;
+
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{CopyFrom, Policy};
 use crate::progress::{Event, Outcome};
 use crate::run::Stage;
 use crate::source::{self, Source};
 
-pub(crate) use file::begin;
+pub(crate) use columns::{check as check_header, mapped};
+pub(crate) use file::{begin, reading};
 pub(crate) use lane::{Lane, Stopped};
 pub(crate) use place::place;
 use scrutiny::Scrutiny;
@@ -57,24 +60,32 @@ pub(crate) async fn copy_from(step: &CopyFrom, stage: &mut Stage<'_>) -> Result<
 
 /// The files of a step, with the policy for missing ones applied.
 fn inputs(step: &CopyFrom, stage: &Stage<'_>) -> Result<Vec<Source>> {
-    let (sources, missing) = source::expand(&step.input)?;
-    for path in missing {
+    let (sources, absent) = source::expand(&step.input)?;
+    for path in absent {
         complain(step.on_missing, stage, || {
-            let error = Error::new(ErrorKind::Input, format!("no file `{}`", path.display()));
-            if stage.outputs.is_awaited(&path) {
-                return error.hint(
-                    "an earlier step of this job writes it, and it appears with the COMMIT: use `transaction: step`",
-                );
-            }
-            match path.parent() {
-                Some(folder) if !folder.as_os_str().is_empty() && !folder.exists() => {
-                    error.hint(format!("there is no folder `{}`; paths are relative to the job file", folder.display()))
-                }
-                _ => error.hint("paths are relative to the job file; `on_missing: ok` or `warn` lets the job go on"),
-            }
+            missing(&path, stage.outputs.is_awaited(&path))
         })?;
     }
     Ok(sources)
+}
+
+/// The error of a file that is not there. `awaited`: an earlier step writes it.
+pub(crate) fn missing(path: &Path, awaited: bool) -> Error {
+    let error = Error::new(ErrorKind::Input, format!("no file `{}`", path.display()));
+    if awaited {
+        return error.hint(
+            "an earlier step of this job writes it, and it appears with the COMMIT: use `transaction: step`",
+        );
+    }
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() && !folder.exists() => error.hint(format!(
+            "there is no folder `{}`; paths are relative to the job file",
+            folder.display()
+        )),
+        _ => error.hint(
+            "paths are relative to the job file; `on_missing: ok` or `warn` lets the job go on",
+        ),
+    }
 }
 
 fn complain(policy: Policy, stage: &Stage<'_>, error: impl FnOnce() -> Error) -> Result<()> {

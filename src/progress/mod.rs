@@ -5,7 +5,7 @@ mod bars;
 mod event;
 mod plain;
 mod table;
-mod wording;
+pub(crate) mod wording;
 
 use std::io::IsTerminal;
 

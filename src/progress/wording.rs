@@ -7,7 +7,7 @@ use crate::error::indented;
 use crate::wire::error::ServerMessage;
 
 /// `36000` as `36,000`.
-pub(super) fn count(number: u64) -> String {
+pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
@@ -20,7 +20,7 @@ pub(super) fn count(number: u64) -> String {
 }
 
 /// `1 row`, `2 rows`.
-pub(super) fn rows(number: u64) -> String {
+pub(crate) fn rows(number: u64) -> String {
     format!(
         "{} row{}",
         count(number),
@@ -30,7 +30,7 @@ pub(super) fn rows(number: u64) -> String {
 
 /// Bytes in decimal units: `512 B`, `7.1 MB`.
 #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
-pub(super) fn bytes(number: u64) -> String {
+pub(crate) fn bytes(number: u64) -> String {
     let mut value = number as f64;
     for unit in ["B", "kB", "MB", "GB"] {
         if value < 999.95 {
@@ -46,7 +46,7 @@ pub(super) fn bytes(number: u64) -> String {
 }
 
 /// `4 ms`, `1.2 s`, `3 min 20 s`.
-pub(super) fn time(elapsed: Duration) -> String {
+pub(crate) fn time(elapsed: Duration) -> String {
     let seconds = elapsed.as_secs();
     match elapsed.as_millis() {
         millis @ 0..1000 => format!("{millis} ms"),

@@ -18,6 +18,7 @@ use crate::wire::session::Session;
 use crate::wire::target::Target;
 
 use done::Parts;
+pub(crate) use settings::apply as settings;
 pub use stop::{Reason, Stop, Stopper, stop};
 
 /// What a step works with.

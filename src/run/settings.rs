@@ -19,7 +19,7 @@ const READ_ONLY: &str = "default_transaction_read_only";
 ///
 /// # Errors
 /// The server refuses a setting, or is known to; or the connection fell.
-pub(super) async fn apply(job: &Job, session: &mut Session, observer: &dyn Observer) -> Result<()> {
+pub(crate) async fn apply(job: &Job, session: &mut Session, observer: &dyn Observer) -> Result<()> {
     let gauss = session.server().kind.is_gauss();
     if gauss && !names(job, "session_timeout") {
         let warning = stay(session).await?;

@@ -59,6 +59,8 @@ pub struct Begin {
     pub lines: u64,
     /// Size on disk in bytes, where there is one.
     pub size: Option<u64>,
+    /// Its bytes are decompressed.
+    pub packed: bool,
     /// A byte-order mark is the first thing in the data: it was not to be taken off.
     pub bom_kept: bool,
 }
@@ -223,6 +225,7 @@ impl Producer {
             offset,
             lines,
             size: self.input.size,
+            packed: self.input.packed,
             bom_kept: has_bom && bom == 0,
         })
     }

@@ -144,7 +144,8 @@ async fn within<T>(
             ErrorKind::Connect,
             format!("no answer from {what} within {} s", patience.as_secs()),
         )
-        .under(Condition::Connection)),
+        .under(Condition::Connection)
+        .hint("is the address right, and does every firewall or security group on the way let us through? connect_timeout says how long is waited")),
     }
 }
 

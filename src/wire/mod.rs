@@ -11,7 +11,7 @@ mod certificates;
 mod channel;
 pub mod condition;
 pub mod connect;
-mod endpoint;
+pub mod endpoint;
 pub mod environment;
 pub mod error;
 mod exposure;

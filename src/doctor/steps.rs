@@ -1,0 +1,485 @@
+//! The steps of a job: tables, rights and files. No statement of the job is run.
+
+use std::path::Path;
+
+use super::input::{self, Inputs};
+use super::report::Report;
+use super::server::Patient;
+use super::table::{Relation, Table, absent};
+use crate::error::{Error, ErrorKind, Result, chain};
+use crate::job::{
+    Action, CopyExpert, CopyFrom, CopyTo, Header, InputPattern, Job, Output, Policy, Step,
+    Transaction, Unload,
+};
+use crate::load;
+use crate::name::{Identifier, TableName};
+use crate::record::dialect::ForceQuote;
+use crate::source::Source;
+use crate::wire::server::Ability;
+
+/// Looks at every step. Without a session, at files alone.
+pub(super) async fn steps(job: &Job, mut patient: Option<Patient<'_>>, report: &mut Report) {
+    let mut unlooked = Vec::new();
+    for step in &job.steps {
+        let mut look = Look {
+            job,
+            step,
+            topic: format!("step {}", step.number),
+            report,
+        };
+        match &step.action {
+            Action::CopyFrom(load) => look.copy_from(load, patient.as_mut()).await,
+            Action::CopyTo(unload) => {
+                if !look.copy_to(unload, patient.as_mut()).await {
+                    unlooked.push(step);
+                }
+            }
+            Action::CopyExpert(expert) if expert.file.is_some() && is_copy_in(expert) => {
+                look.copy_expert(expert);
+            }
+            Action::CopyExpert(_) | Action::Sql(_) | Action::Expect(_) => unlooked.push(step),
+        }
+    }
+    if !unlooked.is_empty() {
+        let titles: Vec<String> = unlooked
+            .iter()
+            .map(|step| format!("{} ({})", step.number, step.title()))
+            .collect();
+        report.skip("steps", &format!("not run: {}", titles.join(", ")));
+    }
+}
+
+/// Whether a `copy_expert` reads its file. A look at the words is enough for a doctor.
+fn is_copy_in(expert: &CopyExpert) -> bool {
+    let words = expert.sql.to_lowercase();
+    words.split_whitespace().any(|word| word == "from") && words.contains("stdin")
+}
+
+/// Whether `word` stands in `sql` by itself, in upper or lower case.
+fn holds_word(sql: &str, word: &str) -> bool {
+    let (sql, word) = (sql.to_lowercase(), word.to_lowercase());
+    let of_name = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
+    sql.match_indices(&word).any(|(at, found)| {
+        let before = sql[..at].chars().next_back();
+        let after = sql[at + found.len()..].chars().next();
+        !before.is_some_and(of_name) && !after.is_some_and(of_name)
+    })
+}
+
+struct Look<'a> {
+    job: &'a Job,
+    step: &'a Step,
+    topic: String,
+    report: &'a mut Report,
+}
+
+impl Look<'_> {
+    async fn copy_from(&mut self, load: &CopyFrom, mut patient: Option<&mut Patient<'_>>) {
+        let mut table = None;
+        if let Some(patient) = patient.as_deref_mut() {
+            match self.table(&load.table, patient).await {
+                Ok(found) => table = found,
+                Err(error) => return self.report.fail(&self.topic, &error),
+            }
+            if let Some(table) = &table {
+                let text = describe("into", &load.table, table, "INSERT");
+                self.said(&load.table, may_load(load, table), &text);
+            }
+        }
+        let markers = patient
+            .as_ref()
+            .is_none_or(|patient| patient.session.server().can(Ability::CsvEndMarker));
+        let writer = |path: &Path| self.writer(path).is_some();
+        match input::look(load, markers, writer).await {
+            Ok(inputs) => self.inputs(load, &inputs, table.as_ref()),
+            Err(error) => self.input_fails(load, &error),
+        }
+    }
+
+    /// A file that an earlier step writes is there when that has committed.
+    fn input_fails(&mut self, load: &CopyFrom, error: &Error) {
+        let paths = load.input.iter().filter_map(|pattern| match pattern {
+            InputPattern::Path(path) => Some(path),
+            InputPattern::Stdin => None,
+        });
+        let writers: Vec<usize> = paths.filter_map(|path| self.writer(path)).collect();
+        match writers.first() {
+            Some(writer) if self.job.transaction != Transaction::Job => {
+                let text = format!("{}; step {writer} writes it", chain(error));
+                self.report.skip(&self.topic, &text);
+            }
+            _ => self.report.fail(&self.topic, error),
+        }
+    }
+
+    fn inputs(&mut self, load: &CopyFrom, inputs: &Inputs, table: Option<&Table>) {
+        let misfit = match (&inputs.sample, table) {
+            (Some(sample), Some(table)) => header_fits(load, sample, table),
+            _ => Ok(()),
+        };
+        if let Err(error) = misfit {
+            return self.maybe_fail(&load.table, &error);
+        }
+        for pattern in inputs.complaints() {
+            let text = format!("no file `{pattern}`");
+            self.report.warn(
+                &self.topic,
+                &text,
+                "a run says so and goes on (on_missing: warn)",
+            );
+        }
+        match inputs.empty() {
+            Some(source) if load.on_empty != Policy::Ok => {
+                let error = Error::new(ErrorKind::Input, format!("`{source}` holds no record"));
+                if load.on_empty == Policy::Fail {
+                    self.report.fail(&self.topic, &error);
+                } else {
+                    self.report.warn_of(&self.topic, &error);
+                }
+            }
+            _ if inputs.sources.is_empty() => {}
+            _ if inputs.sources == [Source::Stdin] => {
+                self.report
+                    .skip(&self.topic, "from stdin, which is not read");
+            }
+            _ => self
+                .report
+                .ok(&self.topic, &format!("from {}", inputs.words())),
+        }
+    }
+
+    /// Whether there was something to look at.
+    async fn copy_to(&mut self, unload: &CopyTo, patient: Option<&mut Patient<'_>>) -> bool {
+        let Unload::Table(name, columns) = &unload.what else {
+            return false;
+        };
+        let Some(patient) = patient else {
+            return false;
+        };
+        match self.table(name, patient).await {
+            Ok(Some(table)) => {
+                let columns = columns.as_deref().unwrap_or_default();
+                let verdict = may_unload(unload, columns, &table, name);
+                self.said(name, verdict, &describe("from", name, &table, "SELECT"));
+                let kind = table.kind;
+                if matches!(
+                    kind,
+                    Relation::Partitioned | Relation::MaterializedView | Relation::Foreign
+                ) {
+                    self.report.warn(
+                        &self.topic,
+                        &format!("many servers refuse COPY of a {}", table.kind.words()),
+                        &format!(
+                            "`query: SELECT * FROM {}` in place of `table` always works",
+                            name.plain()
+                        ),
+                    );
+                }
+            }
+            Ok(None) => {}
+            Err(error) => self.report.fail(&self.topic, &error),
+        }
+        true
+    }
+
+    /// The file of a `copy_expert`: a name, or stdin.
+    fn copy_expert(&mut self, expert: &CopyExpert) {
+        let Some(InputPattern::Path(path)) = &expert.file else {
+            return self
+                .report
+                .skip(&self.topic, "its SQL is not run; stdin is not read");
+        };
+        match std::fs::metadata(path) {
+            Ok(about) if about.is_file() => match std::fs::File::open(path) {
+                Ok(_) => self.report.ok(
+                    &self.topic,
+                    &format!("{}; its SQL is not run", path.display()),
+                ),
+                Err(cause) => self.report.fail(
+                    &self.topic,
+                    &Error::new(
+                        ErrorKind::Input,
+                        format!("cannot read `{}`", path.display()),
+                    )
+                    .because(cause),
+                ),
+            },
+            Ok(_) => self
+                .report
+                .skip(&self.topic, "its SQL is not run; its file is no plain file"),
+            Err(_) => self.report.fail(
+                &self.topic,
+                &load::missing(path, self.writer(path).is_some()),
+            ),
+        }
+    }
+
+    /// The table that a step names; `None`, and said, where it is not there.
+    async fn table(
+        &mut self,
+        name: &TableName,
+        patient: &mut Patient<'_>,
+    ) -> Result<Option<Table>> {
+        if let Some(table) = Table::find(name, patient).await? {
+            return Ok(Some(table));
+        }
+        if let Some(maker) = self.maker(name) {
+            let text = format!("`{}` is not there yet; step {maker} makes it", name.plain());
+            self.report.skip(&self.topic, &text);
+            return Ok(None);
+        }
+        let error = absent(name, patient).await?;
+        self.report.fail(&self.topic, &error);
+        Ok(None)
+    }
+
+    fn said(&mut self, name: &TableName, verdict: Result<()>, text: &str) {
+        match verdict {
+            Ok(()) => self.report.ok(&self.topic, text),
+            Err(error) => self.maybe_fail(name, &error),
+        }
+    }
+
+    /// A failure, unless an earlier step may put it right.
+    fn maybe_fail(&mut self, name: &TableName, error: &Error) {
+        match self.maker(name) {
+            None => self.report.fail(&self.topic, error),
+            Some(maker) => {
+                let hint = format!(
+                    "step {maker} may put that right: it names the table in a CREATE, ALTER or GRANT"
+                );
+                self.report.warn(&self.topic, &chain(error), &hint);
+            }
+        }
+    }
+
+    /// The number of an earlier step whose SQL makes or changes the table, by its words.
+    fn maker(&self, name: &TableName) -> Option<usize> {
+        self.earlier().find_map(|step| {
+            let sql = match &step.action {
+                Action::Sql(sql) => sql.statements.join("\n"),
+                Action::CopyExpert(expert) => expert.sql.clone(),
+                _ => return None,
+            };
+            let makes = ["create", "alter", "grant"];
+            let makes = makes.iter().any(|word| holds_word(&sql, word));
+            (makes && holds_word(&sql, name.name().as_str())).then_some(step.number)
+        })
+    }
+
+    /// The number of an earlier step that writes the file.
+    fn writer(&self, file: &Path) -> Option<usize> {
+        self.earlier().find_map(|step| match &step.action {
+            Action::CopyTo(CopyTo {
+                output: Output::Path(path),
+                ..
+            }) if path == file => Some(step.number),
+            _ => None,
+        })
+    }
+
+    fn earlier(&self) -> impl Iterator<Item = &Step> {
+        let number = self.step.number;
+        self.job
+            .steps
+            .iter()
+            .take_while(move |step| step.number < number)
+    }
+}
+
+fn describe(way: &str, name: &TableName, table: &Table, right: &str) -> String {
+    let columns = table.columns.len();
+    let s = if columns == 1 { "" } else { "s" };
+    format!(
+        "{way} {}: {} with {columns} column{s}, {right} granted",
+        name.plain(),
+        table.kind.words()
+    )
+}
+
+/// Whether a COPY FROM may fill the table.
+fn may_load(load: &CopyFrom, table: &Table) -> Result<()> {
+    let named = load.columns.as_deref().unwrap_or_default();
+    let dialect = &load.dialect;
+    let all = named
+        .iter()
+        .chain(&dialect.force_null)
+        .chain(&dialect.force_not_null);
+    has_columns(table, &load.table, all)?;
+    may_enter(table)?;
+    if matches!(table.kind, Relation::MaterializedView | Relation::Other) {
+        return Err(Error::new(
+            ErrorKind::Server,
+            format!(
+                "`{}` is a {}: nothing can be loaded into it",
+                load.table.plain(),
+                table.kind.words()
+            ),
+        ));
+    }
+    if table.kind == Relation::View && !table.triggers {
+        return Err(Error::new(
+            ErrorKind::Server,
+            format!("`{}` is a view", load.table.plain()),
+        )
+        .hint("name the table behind it; a view takes rows by an INSTEAD OF trigger only"));
+    }
+    // With `header: map`, the file names the columns.
+    if load.header == Header::Map || table.touched(named).all(|column| column.insert) {
+        return may_insert_any(load, table);
+    }
+    Err(no_right("INSERT", &load.table))
+}
+
+/// With `header: map`, some column must take rows; which ones are in the file is seen there.
+fn may_insert_any(load: &CopyFrom, table: &Table) -> Result<()> {
+    let any = table.columns.is_empty() || table.columns.iter().any(|column| column.insert);
+    if any {
+        Ok(())
+    } else {
+        Err(no_right("INSERT", &load.table))
+    }
+}
+
+/// Whether a COPY TO may read the table.
+fn may_unload(
+    unload: &CopyTo,
+    named: &[Identifier],
+    table: &Table,
+    name: &TableName,
+) -> Result<()> {
+    let quoted = match &unload.dialect.force_quote {
+        ForceQuote::Columns(columns) => columns.as_slice(),
+        ForceQuote::None | ForceQuote::All => &[],
+    };
+    has_columns(table, name, named.iter().chain(quoted))?;
+    may_enter(table)?;
+    if matches!(table.kind, Relation::View | Relation::Other) {
+        let error = Error::new(
+            ErrorKind::Server,
+            format!(
+                "`{}` is a {}: COPY reads tables",
+                name.plain(),
+                table.kind.words()
+            ),
+        );
+        return Err(error.hint(format!(
+            "write `query: SELECT * FROM {}` in place of `table`",
+            name.plain()
+        )));
+    }
+    if table.touched(named).all(|column| column.select) {
+        return Ok(());
+    }
+    Err(no_right("SELECT", name))
+}
+
+fn has_columns<'a>(
+    table: &Table,
+    name: &TableName,
+    wanted: impl IntoIterator<Item = &'a Identifier>,
+) -> Result<()> {
+    let missing = table.lacks(wanted);
+    let Some(first) = missing.first() else {
+        return Ok(());
+    };
+    let names: Vec<String> = missing
+        .iter()
+        .map(|name| format!("`{}`", name.as_str()))
+        .collect();
+    let error = Error::new(
+        ErrorKind::Server,
+        format!("`{}` has no column {}", name.plain(), names.join(", ")),
+    );
+    Err(match table.meant(first) {
+        Some(meant) => error.hint(format!("is `{meant}` meant?")),
+        None => {
+            let known: Vec<&str> = table
+                .columns
+                .iter()
+                .take(20)
+                .map(|it| it.name.as_str())
+                .collect();
+            error.hint(format!("it has {}; upper case counts", known.join(", ")))
+        }
+    })
+}
+
+fn may_enter(table: &Table) -> Result<()> {
+    if table.usage {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Server,
+        format!("no right to look into the schema `{}`", table.schema),
+    )
+    .hint(format!(
+        "its owner has to `GRANT USAGE ON SCHEMA {} TO ...`",
+        quoted(&table.schema)
+    )))
+}
+
+fn quoted(name: &str) -> String {
+    Identifier::new(name).map_or_else(|_| name.into(), |name| name.to_string())
+}
+
+fn no_right(right: &str, name: &TableName) -> Error {
+    Error::new(
+        ErrorKind::Server,
+        format!("no {right} on `{}`", name.plain()),
+    )
+    .hint(format!("its owner has to `GRANT {right} ON {name} TO ...`"))
+}
+
+/// Whether the names in a file's header are columns of the table.
+fn header_fits(load: &CopyFrom, sample: &input::Sample, table: &Table) -> Result<()> {
+    let Some(header) = &sample.begin.header else {
+        return Ok(());
+    };
+    match load.header {
+        Header::None | Header::Skip => Ok(()),
+        Header::Map => {
+            let mapped = load::mapped(header, &sample.source)?;
+            has_columns(table, &load.table, &mapped).map_err(|error| {
+                error.within(format!("the header of `{}` does not fit", sample.source))
+            })?;
+            if table.touched(&mapped).all(|column| column.insert) {
+                Ok(())
+            } else {
+                Err(no_right("INSERT", &load.table))
+            }
+        }
+        Header::Match => {
+            let all: Vec<Identifier>;
+            let expected = match &load.columns {
+                Some(named) => named,
+                None => {
+                    all = table
+                        .touched(&[])
+                        .filter_map(|column| Identifier::new(column.name.as_str()).ok())
+                        .collect();
+                    &all
+                }
+            };
+            load::check_header(header, expected, &sample.source)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_a_word_of_its_own() {
+        for (sql, word, expected) in [
+            ("CREATE TABLE t (a int)", "t", true),
+            ("create table tt (a int)", "t", false),
+            ("CREATE TABLE sales.\"Orders\" ()", "orders", true),
+            ("CREATE TABLE x AS SELECT 1", "table", true),
+            ("CREATE TABLE größe ()", "gr", false),
+        ] {
+            assert_eq!(holds_word(sql, word), expected, "{sql} {word}");
+        }
+    }
+}
