@@ -428,8 +428,9 @@ fn a_server_refuses_connections_as_often_as_it_is_asked_to() {
         .fault(Fault::fatal(Point::Start, starting).times(2))
         .fault(Fault::fatal(Point::Login, full))
         .open();
+    let once = format!("retry: none\n{}", job(&gate.url(), &[]));
     let states: Vec<_> = (0..4)
-        .map(|_| load(&scene, &gate.url()))
+        .map(|_| scene.place.run(&format!("{once}  - sql: SELECT 1\n")))
         .map(|ran| (ran.code, ran.sqlstate().map(str::to_owned)))
         .collect();
     let refused = |code: &str| (Some(5), Some(code.to_owned()));
