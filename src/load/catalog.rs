@@ -9,6 +9,9 @@ use crate::wire::session::{Row, Session};
 pub(crate) struct Table {
     /// Its columns, in order, those that were dropped left out.
     pub(crate) columns: Vec<Column>,
+    /// It is a column store of a Gauss server.
+    pub(crate) column_store: bool,
+    oid: String,
 }
 
 /// A column of it.
@@ -30,7 +33,11 @@ impl Table {
     /// A row store of these columns, for tests.
     #[cfg(test)]
     pub(crate) fn example(columns: Vec<Column>) -> Self {
-        Self { columns }
+        Self {
+            columns,
+            column_store: false,
+            oid: "16384".into(),
+        }
     }
 
     /// The columns that COPY fills where it is given no list.
@@ -52,8 +59,41 @@ pub(crate) async fn look_up(table: &TableName, session: &mut Session) -> Result<
         .rows(&sql)
         .await
         .map_err(|error| failed(table, error.into()))?;
-    let columns: Vec<_> = rows.iter().filter_map(column).collect();
-    Ok((!columns.is_empty()).then_some(Table { columns }))
+    let Some(first) = rows.first() else {
+        return Ok(None);
+    };
+    Ok(Some(Table {
+        oid: text(first, 0),
+        column_store: text(first, 1) == "y",
+        columns: rows.iter().filter_map(column).collect(),
+    }))
+}
+
+/// How many partitions `table` has, as far as a Gauss server shows them; 1 where it has none.
+///
+/// # Errors
+/// The server refuses, or the connection fell.
+pub(crate) async fn partitions(table: &Table, session: &mut Session) -> Result<u64> {
+    // A query that fails would end the transaction around it, so what may be read comes first.
+    let readable = session
+        .rows(
+            "SELECT pg_catalog.has_table_privilege(c.oid, 'SELECT') FROM pg_catalog.pg_class c \
+             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+             WHERE n.nspname = 'pg_catalog' AND c.relname = 'pg_partition'",
+        )
+        .await?;
+    if readable.first().is_none_or(|row| text(row, 0) != "t") {
+        return Ok(1);
+    }
+    // Of a partitioned table there is a row for itself, too.
+    let rows = session
+        .rows(&format!(
+            "SELECT count(*) FROM pg_catalog.pg_partition WHERE parttype = 'p' AND parentid = {}",
+            table.oid
+        ))
+        .await?;
+    let count = rows.first().and_then(|row| text(row, 0).parse().ok());
+    Ok(count.unwrap_or(1).max(1))
 }
 
 /// `table` is not there: what the server says of that.
@@ -72,7 +112,7 @@ fn failed(table: &TableName, error: Error) -> Error {
     error.within(format!("cannot read the columns of `{}`", table.plain()))
 }
 
-/// A row for each column.
+/// A row for each column, the table's own facts in each of them.
 ///
 /// `attgenerated` came with PostgreSQL 12, and openGauss has `pg_attrdef.adgencol`. Where one of
 /// them is not there, its name means the column of `missing`, which every subquery sees.
@@ -83,7 +123,8 @@ fn query(table: &TableName, standard_conforming_strings: bool) -> String {
         None => "pg_catalog.pg_table_is_visible(c.oid)".into(),
     };
     format!(
-        "SELECT a.attname, t.typname, a.atttypmod, a.attnotnull, \
+        "SELECT c.oid, CASE WHEN 'orientation=column' = ANY (c.reloptions) THEN 'y' ELSE 'n' END, \
+         a.attname, t.typname, a.atttypmod, a.attnotnull, \
          CASE WHEN (SELECT attgenerated FROM pg_catalog.pg_attribute g WHERE g.attrelid = a.attrelid AND g.attnum = a.attnum) IN ('s', 'v') \
          OR (SELECT adgencol FROM pg_catalog.pg_attrdef d WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum) = 's' THEN 'y' ELSE 'n' END \
          FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
@@ -96,11 +137,11 @@ fn query(table: &TableName, standard_conforming_strings: bool) -> String {
 
 fn column(row: &Row) -> Option<Column> {
     Some(Column {
-        name: Identifier::new(text(row, 0)).ok()?,
-        type_name: text(row, 1),
-        type_modifier: text(row, 2).parse().unwrap_or(-1),
-        not_null: text(row, 3) == "t",
-        generated: text(row, 4) == "y",
+        name: Identifier::new(text(row, 2)).ok()?,
+        type_name: text(row, 3),
+        type_modifier: text(row, 4).parse().unwrap_or(-1),
+        not_null: text(row, 5) == "t",
+        generated: text(row, 6) == "y",
     })
 }
 

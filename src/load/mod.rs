@@ -2,6 +2,7 @@
 
 mod advice;
 mod catalog;
+mod column_store;
 mod columns;
 mod compatibility;
 mod file;
@@ -45,12 +46,13 @@ pub(crate) async fn copy_from(step: &CopyFrom, stage: &mut Stage<'_>) -> Result<
                     .hint("`on_empty: ok` or `warn` lets the job go on")
             })?;
         }
+        scrutiny.note(loaded.rows);
         stage.parts.rows += loaded.rows;
         stage.parts.bytes += loaded.bytes;
         stage.parts.files.push(source);
         stage.part_done();
     }
-    scrutiny.report(stage);
+    scrutiny.report(stage).await?;
     Ok(Outcome::Loaded {
         rows: stage.parts.rows,
         bytes: stage.parts.bytes,

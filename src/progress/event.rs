@@ -55,6 +55,8 @@ pub enum Event<'a> {
     Notice(&'a ServerMessage),
     /// Something to look at, though the run goes on.
     Warning(&'a str),
+    /// Something that could be done better, for those who want to know.
+    Advice(&'a str),
     /// A step is done.
     StepDone {
         /// 1 for the first.

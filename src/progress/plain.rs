@@ -53,6 +53,9 @@ impl Observer for Plain {
 fn line(event: &Event<'_>, success: bool, verbose: bool) -> Option<String> {
     match event {
         Event::Warning(text) => Some(format!("warning: {}", indented(text, "  "))),
+        Event::Advice(text) if success && verbose => {
+            Some(format!("advice: {}", indented(text, "  ")))
+        }
         Event::Preparing(text) if success => Some((*text).to_owned()),
         Event::Notice(said) if verbose || said.severity == "WARNING" => Some(wording::notice(said)),
         Event::Connected { job, server, place } if success && verbose => {

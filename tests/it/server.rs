@@ -1,6 +1,6 @@
 //! Which server it is, and what that changes.
 
-use crate::gate::{Gate, Product};
+use crate::gate::{Gate, Placement, Product};
 use crate::support::scene::Scene;
 use crate::support::{Ran, quoted};
 
@@ -275,6 +275,49 @@ fn a_length_in_bytes_is_explained() {
         let hint = "hint: the length of a column is one of bytes here, not of characters (the database is ORA-compatible)";
         assert_eq!(ran.stderr.contains(hint), explained, "{}", ran.stderr);
     }
+}
+
+#[test]
+fn a_small_copy_into_a_column_store_is_told_to_those_who_ask() {
+    let scene = Scene::new("CREATE TABLE t (a int); CREATE TABLE r (a int)");
+    scene.file("1.txt", "1\n2\n");
+    scene.file("2.txt", "3\n");
+    let column_store = Placement {
+        column_store: true,
+        hash: None,
+        replicated: false,
+    };
+    let gate = Gate::before(&scene.database)
+        .place("t", &column_store)
+        .open();
+    let steps =
+        "- copy_from: {file: [1.txt, 2.txt], table: t}\n- copy_from: {file: 1.txt, table: r}";
+    let ran = through(&gate, &scene, steps, &["--verbose"]).ok();
+    let advice: Vec<&str> = ran
+        .stderr
+        .lines()
+        .filter(|line| line.contains("advice"))
+        .collect();
+    assert_eq!(
+        advice,
+        [
+            "advice: a COPY of 1 row into the column-store table t, about 1 for each of 6 data nodes: fewer than 5,000 bloat the table with small compression units; 360000 rows in a COPY fill them (DWS manual)"
+        ]
+    );
+    // The catalog of a Gauss server has a row for the table, and one for each partition.
+    scene.psql(
+        "SET allow_system_table_mods = on; \
+         CREATE TABLE pg_catalog.pg_partition (parttype \"char\", parentid oid); \
+         INSERT INTO pg_catalog.pg_partition \
+         SELECT kind::\"char\", 't'::regclass FROM unnest('{r,p,p,p,p}'::text[]) kind; \
+         GRANT SELECT ON pg_catalog.pg_partition TO public",
+    );
+    let ran = through(&gate, &scene, steps, &["--verbose"]).ok();
+    let each = "about 1 for each of 4 partitions on 6 data nodes: fewer than 5,000 bloat";
+    assert!(ran.stderr.contains(each), "{}", ran.stderr);
+    let ran = through(&gate, &scene, steps, &[]).ok();
+    assert!(!ran.stderr.contains("column-store"), "{}", ran.stderr);
+    assert_eq!(gate.refused(), [] as [&str; 0]);
 }
 
 #[test]
