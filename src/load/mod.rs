@@ -17,6 +17,7 @@ use crate::job::{CopyFrom, Policy};
 use crate::progress::{Event, Outcome};
 use crate::run::Stage;
 use crate::source::{self, Source};
+use crate::wire::server::{Ability, Server};
 
 pub(crate) use columns::{check as check_header, mapped};
 pub(crate) use file::{begin, reading};
@@ -26,6 +27,7 @@ use scrutiny::Scrutiny;
 
 /// Runs a `copy_from` step: the files that are not in yet.
 pub(crate) async fn copy_from(step: &CopyFrom, stage: &mut Stage<'_>) -> Result<Outcome> {
+    check(step, stage.session.server())?;
     let sources = inputs(step, stage)?;
     let mut scrutiny = Scrutiny::new(&step.table, stage.session).await?;
     for source in sources {
@@ -58,6 +60,18 @@ pub(crate) async fn copy_from(step: &CopyFrom, stage: &mut Stage<'_>) -> Result<
         bytes: stage.parts.bytes,
         files: stage.parts.files.len(),
     })
+}
+
+/// Refuses what the server would call a syntax error.
+fn check(step: &CopyFrom, server: &Server) -> Result<()> {
+    if step.dialect.force_null.is_empty() || server.can(Ability::CopyForceNull) {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Server,
+        format!("{server} does not support `force_null`"),
+    )
+    .hint("PostgreSQL has it from 9.4 on; without it, write NULL without quotes in the file"))
 }
 
 /// The files of a step, with the policy for missing ones applied.

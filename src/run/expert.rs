@@ -21,6 +21,7 @@ pub(super) async fn copy_expert(step: &CopyExpert, stage: &mut Stage<'_>) -> Res
         step,
         statement: CopyStatement::read(&step.sql),
         lane: None,
+        gauss: stage.session.server().kind.is_gauss(),
     };
     let Stage {
         session,
@@ -100,6 +101,8 @@ struct Expert<'a> {
     step: &'a CopyExpert,
     statement: CopyStatement,
     lane: Option<Lane>,
+    /// The server is one of the Gauss family.
+    gauss: bool,
 }
 
 impl Expert<'_> {
@@ -235,9 +238,15 @@ impl Expert<'_> {
         let message = self
             .place(&error)
             .unwrap_or_else(|| "the SQL was refused".to_owned());
-        Error::from(error)
+        let is_syntax = error.server().is_some_and(|said| said.code == "42601");
+        let error = Error::from(error)
             .within(message)
-            .line("statement", clipped(&self.step.sql))
+            .line("statement", clipped(&self.step.sql));
+        // The word is reserved there (seen on openGauss 3.0.6).
+        if is_syntax && self.gauss && self.statement.dialect.is_none() {
+            return error.hint("on Gauss servers the format is written in quotes: FORMAT 'binary'");
+        }
+        error
     }
 }
 

@@ -341,6 +341,26 @@ fn a_setting_that_dws_refuses_never_reaches_it() {
 }
 
 #[test]
+fn options_of_copy_that_a_gauss_server_lacks_are_explained() {
+    let scene = Scene::new("CREATE TABLE t (a int, b text)");
+    scene.file("t.csv", "1,x\n");
+    let gate = Gate::before(&scene.database).open();
+    let steps = "- copy_from: {file: t.csv, table: t, format: csv, force_null: [b]}";
+    let ran = through(&gate, &scene, steps, &[]);
+    assert_eq!(ran.code, Some(1));
+    let said = "caused by: GaussDB(DWS) 8.2.1 does not support `force_null`";
+    assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    assert_eq!(gate.refused(), [] as [&str; 0]);
+    scene.run(steps).ok();
+    let steps = "- copy_expert: {sql: 'COPY t TO STDOUT (FORMAT binary)', file: out.bin}";
+    let ran = through(&gate, &scene, steps, &[]);
+    assert_eq!(ran.sqlstate(), Some("42601"));
+    let hint = "hint: on Gauss servers the format is written in quotes: FORMAT 'binary'";
+    assert!(ran.stderr.contains(hint), "{}", ran.stderr);
+    through(&gate, &scene, &steps.replace("binary", "''binary''"), &[]).ok();
+}
+
+#[test]
 fn a_job_may_declare_the_server() {
     let scene = Scene::new("");
     let gate = Gate::before(&scene.database).open();
