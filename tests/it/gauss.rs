@@ -9,7 +9,7 @@ use dwsload::error::{Error, ErrorKind, render};
 use dwsload::secret::Secret;
 use dwsload::wire::connect::connect;
 use dwsload::wire::server::{Kind, identify};
-use dwsload::wire::target::{Address, ChannelBinding, Host, SslMode, Target};
+use dwsload::wire::target::{Address, ChannelBinding, Host, HostOrder, SslMode, Target};
 
 use crate::support::session::block_on;
 
@@ -444,6 +444,7 @@ fn a_refused_password_is_not_taken_to_the_next_host() {
     let second = Player::new(vec![]);
     let mut target = target(first.addr, &recording.password);
     target.hosts.push(host(second.addr, &recording.password));
+    target.order = HostOrder::Given;
     let error = block_on(connect(&target, "loader")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Login);
     assert_eq!(first.heard()[0].proofs().len(), 1);
@@ -456,6 +457,7 @@ fn a_full_server_sends_us_to_the_next_host() {
     let players = [&full, &free].map(|recording| Player::new(vec![Turn::of(recording.login())]));
     let mut target = target(players[0].addr, &free.password);
     target.hosts.push(host(players[1].addr, &free.password));
+    target.order = HostOrder::Given;
     block_on(async {
         let session = connect(&target, "loader").await.unwrap();
         assert_eq!(session.place(), target.place(&target.hosts[1]));
