@@ -1,4 +1,4 @@
-//! Every job in jobs/ runs as it is, twice, on an embedded server.
+//! Every job in jobs/ runs as it is, twice, on an embedded server, and on servers like DWS.
 
 #![expect(
     clippy::unwrap_used,
@@ -9,7 +9,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use crate::support::Workplace;
+use crate::gate::{Gate, Product};
+use crate::support::server::Server;
+use crate::support::{Ran, Workplace, quoted};
 
 /// A copy of jobs/, so that its output does not end up in the repository.
 fn copy(from: &Path, to: &Path) {
@@ -77,4 +79,52 @@ fn every_job_runs_as_it_is_and_again() {
             .ends_with(".part")),
         "{left:?}"
     );
+}
+
+/// Runs a copy of `job` on the server at `url`, in this transaction mode.
+fn run_on(workplace: &Workplace, job: &Path, url: &str, transaction: &str, input: &Path) -> Ran {
+    let text = fs::read_to_string(job).unwrap();
+    let lines = text
+        .lines()
+        .filter(|line| !line.starts_with("transaction:"));
+    let lines: Vec<String> = lines
+        .map(|line| {
+            if line.starts_with("connection:") {
+                format!("connection: {}\ntransaction: {transaction}", quoted(url))
+            } else {
+                line.to_owned()
+            }
+        })
+        .collect();
+    let copy = job.with_extension("there.yml");
+    fs::write(&copy, lines.join("\n")).unwrap();
+    let output = workplace
+        .dwsload()
+        .arg(&copy)
+        .stdin(Stdio::from(fs::File::open(input).unwrap()))
+        .output();
+    Ran::of(output.unwrap())
+}
+
+#[test]
+fn no_job_sends_a_gauss_server_what_it_refuses() {
+    let workplace = Workplace::new();
+    let folder = workplace.path("jobs");
+    copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("jobs"), &folder);
+    let input = workplace.file("input", "eins\nzwei\n");
+    for product in [Product::Dws, Product::OpenGauss] {
+        for transaction in ["job", "step", "none"] {
+            let database = Server::shared().database();
+            let gate = Gate::before(&database).playing(product).open();
+            let jobs = jobs_of(&folder);
+            for job in &jobs {
+                let ran = run_on(&workplace, job, &gate.url(), transaction, &input);
+                let job = job.display();
+                assert_eq!(ran.code, Some(0), "{job}, {product:?}: {}", ran.stderr);
+            }
+            assert_eq!(gate.refused(), [] as [&str; 0], "{product:?} {transaction}");
+            assert_eq!(gate.sessions() as usize, jobs.len());
+            assert!(gate.statements().len() > 50, "{:?}", gate.statements());
+        }
+    }
 }
