@@ -42,6 +42,8 @@ mod accounts;
 mod clients;
 mod entrance;
 mod error;
+#[cfg(test)]
+mod failing;
 mod faults;
 mod frames;
 mod login;

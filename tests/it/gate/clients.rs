@@ -7,9 +7,10 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use super::{Account, Gate, Opening, Product, Stored};
+use super::{Account, Fault, Gate, Opening, Point, Product, ServerError, Stored};
 use crate::support::python::python;
 use crate::support::server::{Database, Server};
+use crate::support::session::block_on;
 
 /// Has a client log in and load two rows; what it says of that.
 fn load(client: &str, how: &str, gate: &Gate, database: &Database, user: &str) -> Value {
@@ -104,4 +105,47 @@ fn the_binary_copy_of_async_gaussdb_is_refused() {
         refused.iter().any(|sql| sql.contains("(FORMAT binary)")),
         "{refused:?}"
     );
+}
+
+/// Which knows MD5 alone, and does all in the extended protocol.
+#[test]
+fn tokio_postgres_is_refused_and_fails_in_the_extended_protocol() {
+    let database = Server::shared().database();
+    database.psql("CREATE TABLE t (a int, b text)");
+    let pooler = || ServerError::new("08006", "pooler: failed to create 1 connections");
+    let gate = Gate::before(&database)
+        .account(Account::new("loader", "Loader@2024").stored(Stored::Md5))
+        .fault(Fault::error(Point::OnStatement("insert"), pooler()))
+        .fault(Fault::error(Point::AfterCopyResponse, pooler()))
+        .open();
+    block_on(async {
+        let tls = tokio_postgres::NoTls;
+        let (client, connection) = tokio_postgres::connect(&gate.url(), tls)
+            .await
+            .expect("a login");
+        tokio::spawn(connection);
+        let code =
+            |error: tokio_postgres::Error| error.code().expect("a refusal").code().to_owned();
+        let nodes = "SELECT count(*) FROM pgxc_node WHERE node_type = $1::text::\"char\"";
+        let row = client.query_one(nodes, &[&"D"]).await.expect("a row");
+        assert_eq!(row.get::<_, i64>(0), 6);
+        for (sql, expected) in [
+            ("UNLISTEN *", Some("0A000")),
+            ("INSERT INTO t VALUES (1)", Some("08006")),
+            ("INSERT INTO t VALUES (1)", None),
+        ] {
+            let done = client.execute(sql, &[]).await;
+            assert_eq!(done.err().map(code).as_deref(), expected, "{sql}");
+        }
+        let sink = client
+            .copy_in::<_, bytes::Bytes>("COPY t FROM STDIN")
+            .await
+            .expect("a COPY");
+        let mut sink = std::pin::pin!(sink);
+        let done = sink.as_mut().finish().await;
+        assert_eq!(done.err().map(code).as_deref(), Some("08006"));
+    });
+    assert_eq!(gate.refused(), ["UNLISTEN *"]);
+    assert_eq!(gate.faults_fired(), 2);
+    assert_eq!(database.psql("SELECT count(*) FROM t"), "1");
 }

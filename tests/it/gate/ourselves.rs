@@ -2,31 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use dwsload::wire::session::{Session, Status};
+use dwsload::wire::session::Session;
 
-use super::{
-    Account, Fault, Gate, Hba, Legacy, Opening, Placement, Point, Product, ServerError, Stored,
-    Subtransactions,
-};
+use super::{Account, Gate, Hba, Legacy, Opening, Placement, Product, Stored};
 use crate::support::running::until;
 use crate::support::scene::Scene;
 use crate::support::server::Database;
 use crate::support::session::{block_on, session};
 use crate::support::{Ran, job, step};
 
-const TABLE: &str = "CREATE TABLE t (a int, b text)";
-const POOLER: &str = "pooler: failed to create 1 connections, Error Message: remote node \
-                      dn_6003_6004, detail: could not connect to server: Operation now in progress";
-
-fn pooler() -> ServerError {
-    ServerError::new("08006", POOLER)
-}
-
-fn administrator_command() -> ServerError {
-    let message = "terminating connection due to administrator command";
-    ServerError::new("57P01", message)
-}
-
+pub(super) const TABLE: &str = "CREATE TABLE t (a int, b text)";
 /// Loads a file of two rows into `t`.
 fn load(scene: &Scene, url: &str) -> Ran {
     scene.file("f", "1\tx\n2\ty\n");
@@ -34,7 +19,7 @@ fn load(scene: &Scene, url: &str) -> Ran {
     scene.place.run(&job(url, &[step("copy_from", &keys)]))
 }
 
-fn rows(database: &Database) -> String {
+pub(super) fn rows(database: &Database) -> String {
     database.psql("SELECT count(*) FROM t")
 }
 
@@ -117,7 +102,7 @@ fn ten_wrong_passwords_lock_the_account() {
 }
 
 /// Runs statements on a session; the SQLSTATE of each, empty where it succeeds.
-async fn codes(session: &mut Session, statements: &[&str]) -> Vec<String> {
+pub(super) async fn codes(session: &mut Session, statements: &[&str]) -> Vec<String> {
     let mut codes = Vec::new();
     for statement in statements {
         codes.push(code(session, statement).await);
@@ -125,33 +110,19 @@ async fn codes(session: &mut Session, statements: &[&str]) -> Vec<String> {
     codes
 }
 
-async fn code(session: &mut Session, statement: &str) -> String {
+pub(super) async fn code(session: &mut Session, statement: &str) -> String {
     match session.run(statement).await {
         Ok(_) => String::new(),
         Err(error) => sqlstate(&error.into()),
     }
 }
 
-fn sqlstate(error: &dwsload::error::Error) -> String {
+pub(super) fn sqlstate(error: &dwsload::error::Error) -> String {
     let text = dwsload::error::render(error);
     let code = text
         .rsplit_once("(SQLSTATE ")
         .map(|(_, after)| after[..5].to_owned());
     code.unwrap_or(text)
-}
-
-/// A COPY of one row; its SQLSTATE, empty where it succeeds.
-async fn copy(session: &mut Session, row: &'static [u8]) -> String {
-    let done = async {
-        let mut exchange = session.copy_in("COPY t FROM STDIN").await?;
-        exchange.send(row).await?;
-        exchange.end_data().await?;
-        exchange.finish().await
-    };
-    match done.await {
-        Ok(_) => String::new(),
-        Err(error) => sqlstate(&error.into()),
-    }
 }
 
 #[test]
@@ -222,6 +193,36 @@ fn a_server_says_what_it_is() {
     assert_eq!(ask(&open_gauss, hash), "");
 }
 
+/// Whom the server behind the gate lets do less.
+#[test]
+fn an_account_may_work_as_a_role_of_few_rights() {
+    let scene = Scene::new(TABLE);
+    let role = format!("{}_role", scene.database.name());
+    scene.database.psql(&format!(
+        "CREATE ROLE {role} LOGIN; GRANT SELECT ON t TO {role}"
+    ));
+    let gate = Gate::before(&scene.database)
+        .account(Account::new("reader", "Loader@2024").role(&role))
+        .open();
+    block_on(async {
+        let mut session = session(&gate.url()).await;
+        let statements = [
+            "SELECT * FROM t",
+            "INSERT INTO t VALUES (1)",
+            "SELECT version(), node_name, pcrelid, reloptions \
+             FROM pgxc_node, pgxc_class, pg_class, pg_database",
+            "SET lockwait_timeout = 1000",
+        ];
+        let expected = ["", "42501", "", "42501"];
+        assert_eq!(codes(&mut session, &statements).await, expected);
+        session.close().await;
+    });
+    drop(gate);
+    scene
+        .database
+        .psql(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
+}
+
 #[test]
 fn what_the_server_does_not_have_is_refused_and_the_rest_is_not() {
     let scene = Scene::new(TABLE);
@@ -261,190 +262,6 @@ fn what_the_server_does_not_have_is_refused_and_the_rest_is_not() {
     assert_eq!(gate.refused()[1], "LISTEN x");
     assert_eq!(gate.statements().len(), 16);
     assert_eq!(rows(&scene.database), "0");
-}
-
-#[test]
-fn a_copy_behind_a_savepoint_costs_the_transaction_or_does_not() {
-    for (manner, good, bad) in [
-        (Subtransactions::Refused, "0A000", "0A000"),
-        (Subtransactions::LostOnFailure, "", "22P02"),
-        (Subtransactions::Allowed, "", "22P02"),
-    ] {
-        let scene = Scene::new(TABLE);
-        let gate = Gate::before(&scene.database).subtransactions(manner).open();
-        block_on(async {
-            let mut session = session(&gate.url()).await;
-            assert_eq!(codes(&mut session, &["BEGIN"]).await, [""]);
-            assert_eq!(copy(&mut session, b"1\ta\n").await, "");
-            assert_eq!(
-                codes(&mut session, &["SAVEPOINT s", "RELEASE s"]).await,
-                ["", ""]
-            );
-            assert_eq!(copy(&mut session, b"2\tb\n").await, "");
-            assert_eq!(codes(&mut session, &["SAVEPOINT s"]).await, [""]);
-            assert_eq!(copy(&mut session, b"3\tb\n").await, good, "{manner:?}");
-            if good.is_empty() {
-                assert_eq!(copy(&mut session, b"x\tb\n").await, bad, "{manner:?}");
-            }
-            assert_eq!(session.status(), Status::Aborted);
-            let saved = code(&mut session, "ROLLBACK TO SAVEPOINT s").await;
-            let tags = session.run("COMMIT").await.unwrap();
-            let (expected, tag, count) = match manner {
-                Subtransactions::Allowed => ("", "COMMIT", "2"),
-                _ => ("25P02", "ROLLBACK", "0"),
-            };
-            assert_eq!(
-                (saved.as_str(), tags[0].as_str()),
-                (expected, tag),
-                "{manner:?}"
-            );
-            assert_eq!(rows(&scene.database), count, "{manner:?}");
-            // The next transaction is another one.
-            assert_eq!(copy(&mut session, b"4\tb\n").await, "");
-        });
-    }
-}
-
-/// Where a COPY in a transaction fails with an error, the transaction is there and has failed; with
-/// anything else, the connection is gone. Nothing of it is in the table.
-#[test]
-fn a_copy_fails_where_and_how_it_is_asked_to() {
-    for point in [
-        Point::OnStatement("copy t"),
-        Point::BeforeCopy,
-        Point::AfterCopyResponse,
-        Point::DuringCopy(2),
-        Point::AfterCopyData,
-    ] {
-        for fault in [
-            Fault::error(point.clone(), pooler()),
-            Fault::fatal(point.clone(), administrator_command()),
-            Fault::cut(point.clone()),
-        ] {
-            let scene = Scene::new(TABLE);
-            let shown = format!("{fault:?}");
-            let expected = match () {
-                () if shown.contains("manner: Error") => "08006",
-                () if shown.contains("manner: Fatal") => "57P01",
-                () => "",
-            };
-            let gate = Gate::before(&scene.database).fault(fault).open();
-            block_on(async {
-                let mut session = session(&gate.url()).await;
-                code(&mut session, "BEGIN").await;
-                let found = copy(&mut session, b"1\tabc\n2\txyz\n").await;
-                assert_eq!(gate.faults_fired(), 1, "{shown}");
-                if expected.is_empty() {
-                    assert!(found.len() > 5, "{shown}: {found}");
-                } else {
-                    assert_eq!(found, expected, "{shown}");
-                }
-                if expected == "08006" {
-                    assert_eq!(session.status(), Status::Aborted, "{shown}");
-                    assert_eq!(
-                        codes(&mut session, &["SELECT 1", "ROLLBACK"]).await,
-                        ["25P02", ""]
-                    );
-                    // Outside of a transaction too, and once only.
-                    assert_eq!(copy(&mut session, b"3\tabc\n").await, "", "{shown}");
-                    assert_eq!(session.status(), Status::Idle, "{shown}");
-                } else {
-                    assert_ne!(code(&mut session, "SELECT 1").await, "", "{shown}");
-                }
-            });
-            let count = if expected == "08006" { "1" } else { "0" };
-            assert_eq!(rows(&scene.database), count, "{shown}");
-        }
-    }
-}
-
-#[test]
-fn a_commit_fails_before_it_is_done_or_after() {
-    for (point, is_done) in [(Point::AtCommit, false), (Point::AfterCommit, true)] {
-        for fault in [
-            Fault::error(point.clone(), pooler()),
-            Fault::fatal(point.clone(), administrator_command()),
-            Fault::cut(point.clone()),
-        ] {
-            let scene = Scene::new(TABLE);
-            let shown = format!("{fault:?}");
-            let gate = Gate::before(&scene.database).fault(fault.nth(2)).open();
-            block_on(async {
-                let mut session = session(&gate.url()).await;
-                assert_eq!(
-                    codes(&mut session, &["BEGIN", "COMMIT", "BEGIN"]).await,
-                    ["", "", ""]
-                );
-                assert_eq!(copy(&mut session, b"1\tabc\n").await, "");
-                let found = code(&mut session, "COMMIT").await;
-                if shown.contains("manner: Error") {
-                    assert_eq!(found, "08006", "{shown}");
-                    assert_eq!(session.status(), Status::Idle, "{shown}");
-                    assert_eq!(code(&mut session, "SELECT 1").await, "", "{shown}");
-                } else {
-                    assert_ne!(found, "", "{shown}");
-                    assert_ne!(code(&mut session, "SELECT 1").await, "", "{shown}");
-                }
-            });
-            assert_eq!(gate.faults_fired(), 1, "{shown}");
-            assert_eq!(
-                rows(&scene.database),
-                if is_done { "1" } else { "0" },
-                "{shown}"
-            );
-        }
-    }
-}
-
-#[test]
-fn an_answer_is_lost_behind_what_is_done() {
-    for point in [Point::AfterCopy, Point::AfterStatement("insert")] {
-        for fault in [
-            Fault::fatal(point.clone(), administrator_command()),
-            Fault::cut(point.clone()),
-        ] {
-            let scene = Scene::new(TABLE);
-            let gate = Gate::before(&scene.database).fault(fault).open();
-            block_on(async {
-                let mut session = session(&gate.url()).await;
-                let found = match point {
-                    Point::AfterCopy => copy(&mut session, b"1\tabc\n").await,
-                    _ => code(&mut session, "INSERT INTO t VALUES (1)").await,
-                };
-                assert_ne!(found, "", "{point:?}");
-                assert_ne!(code(&mut session, "SELECT 1").await, "", "{point:?}");
-            });
-            assert_eq!(rows(&scene.database), "1", "{point:?}");
-        }
-    }
-}
-
-#[test]
-fn a_server_refuses_connections_as_often_as_it_is_asked_to() {
-    let scene = Scene::new(TABLE);
-    let starting = ServerError::new("57P03", "the database system is starting up");
-    let full = ServerError::new("53300", "Too many clients already, current: 60");
-    let gate = Gate::before(&scene.database)
-        .fault(Fault::fatal(Point::Start, starting).times(2))
-        .fault(Fault::fatal(Point::Login, full))
-        .open();
-    let once = format!("retry: none\n{}", job(&gate.url(), &[]));
-    let states: Vec<_> = (0..4)
-        .map(|_| scene.place.run(&format!("{once}  - sql: SELECT 1\n")))
-        .map(|ran| (ran.code, ran.sqlstate().map(str::to_owned)))
-        .collect();
-    let refused = |code: &str| (Some(5), Some(code.to_owned()));
-    let expected = [
-        refused("57P03"),
-        refused("57P03"),
-        refused("53300"),
-        (Some(0), None),
-    ];
-    assert_eq!(states, expected);
-    assert_eq!(
-        (gate.connections(), gate.sessions(), gate.failed_logins()),
-        (4, 1, 0)
-    );
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What the server says.
 
 use std::io;
+use std::net::Shutdown;
 use std::time::Instant;
 
 use super::super::entrance::is_reported;
@@ -126,13 +127,15 @@ impl Line {
         }
         block.extend(frame.bytes());
         match fault {
+            // The server first: what the client sends on its CopyInResponse comes too late.
             Some((Point::AfterCopyResponse, Manner::Error(error))) => {
                 drop(talk);
-                // The client is told of the COPY behind that: of its data nothing gets there first.
-                self.fail_copy(Manner::Error(error))
+                self.pass_on(&Frame::copy_fail(&self.mark(error)))
             }
             Some((Point::AfterCopyResponse, ending)) => {
+                talk.ended = true;
                 drop(talk);
+                let _ = self.server.shutdown(Shutdown::Both);
                 self.say(block)?;
                 block.clear();
                 self.end(&ending)
