@@ -60,6 +60,8 @@ pub struct Field<'a> {
     pub line: u64,
     /// The field's number in its record, 0 for the first.
     pub index: usize,
+    /// It is the last of its record.
+    pub last: bool,
     /// The bytes as they stand in the file, or the first of them.
     raw: &'a [u8],
     /// How many they are in all.
@@ -200,6 +202,8 @@ pub struct Fields {
     inner: [u64; 2],
     /// The end-of-data marker has passed.
     over: bool,
+    /// The last field of a record is shown though it is not chosen.
+    shows_last: bool,
 }
 
 impl Fields {
@@ -246,7 +250,15 @@ impl Fields {
             line: lines + 1,
             inner: [0; 2],
             over: false,
+            shows_last: false,
         })
+    }
+
+    /// The same, which shows the last field of each record too, whichever it is.
+    #[must_use]
+    pub fn with_last(mut self) -> Self {
+        self.shows_last = true;
+        self
     }
 
     /// Takes the next `block`; shows the chosen fields that end in it.
@@ -275,7 +287,7 @@ impl Fields {
     /// Ends the input: shows the chosen fields of a last record without a line end.
     pub fn finish(&mut self, mut show: impl FnMut(&Field<'_>)) {
         if !self.over && (self.carried > 0 || self.index > 0) {
-            self.end_field(&[], 0, false, &mut show);
+            self.end_field(&[], 0, true, &mut show);
         }
     }
 
@@ -395,15 +407,16 @@ impl Fields {
         let marker = self.rules.markers && line_ends && self.index == 0 && raw == b"\\.";
         if marker {
             self.over = true;
-        } else if let Some(Some(nulls)) = self.columns.get(self.index) {
+        } else if let Some(nulls) = self.shown(line_ends) {
             show(&Field {
                 record: self.record,
                 line: self.line,
                 index: self.index,
+                last: line_ends,
                 raw,
                 length,
                 quoted: self.quoted,
-                nulls: *nulls,
+                nulls,
                 rules: &self.rules,
             });
         }
@@ -418,6 +431,12 @@ impl Fields {
             self.line += 1 + self.inner[0];
             self.inner = [0; 2];
         }
+    }
+
+    /// Whether the field under way is shown, and what is NULL in it.
+    fn shown(&self, last: bool) -> Option<Nulls> {
+        let chosen = self.columns.get(self.index).copied().flatten();
+        chosen.or((last && self.shows_last).then_some(Nulls::Plain))
     }
 
     fn newline(&self) -> u8 {

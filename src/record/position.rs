@@ -156,6 +156,95 @@ impl Positions {
     }
 }
 
+/// A record that has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Record<'a> {
+    /// Where it begins.
+    pub at: Position,
+    /// Its bytes, with the line end where it has one.
+    pub bytes: &'a [u8],
+    /// What the server counts it as: 1, and more where it counts line ends inside.
+    pub server_lines: u64,
+}
+
+/// Cuts blocks into records, each with its bytes in one piece and its place. Holds the bytes of the
+/// record under way.
+#[derive(Debug)]
+pub struct Records {
+    now: Counts,
+    open: Vec<u8>,
+    end: u64,
+}
+
+impl Records {
+    /// For a file whose data begins at `offset`, after `lines` lines of header.
+    pub fn new(offset: u64, lines: u64) -> Self {
+        Self {
+            now: Positions::new(offset, lines).now,
+            open: Vec::new(),
+            end: offset,
+        }
+    }
+
+    /// Bytes of the record under way.
+    pub fn open_bytes(&self) -> usize {
+        self.open.len()
+    }
+
+    /// The record under way, or the one that would come next.
+    pub fn open_record(&self) -> Position {
+        self.now.next()
+    }
+
+    /// Records that have ended.
+    pub fn count(&self) -> u64 {
+        self.now.records
+    }
+
+    /// Takes the next `block` and the record ends listed for it; `each` gets the records that end
+    /// in it, in order.
+    pub fn push(&mut self, block: &[u8], found: &Ends, mut each: impl FnMut(Record<'_>)) {
+        let (base, before) = (self.end, self.now.server_lines);
+        let mut from = 0;
+        let (open, mut ends, mut counted) = (&mut self.open, found.ends.iter(), before);
+        self.now.walk(base, found, |at, server_lines| {
+            let end = ends.next().map_or(from, |end| *end as usize);
+            let here = &block[from..end];
+            let bytes = if open.is_empty() {
+                here
+            } else {
+                open.extend_from_slice(here);
+                open.as_slice()
+            };
+            each(Record {
+                at,
+                bytes,
+                server_lines: server_lines - counted,
+            });
+            counted = server_lines;
+            open.clear();
+            from = end;
+            false
+        });
+        self.open.extend_from_slice(&block[from..]);
+        self.end += block.len() as u64;
+    }
+
+    /// Ends the input; `each` gets the last record, where that has no line end.
+    pub fn finish(&mut self, each: impl FnOnce(Record<'_>)) {
+        if self.open.is_empty() {
+            return;
+        }
+        each(Record {
+            at: self.now.next(),
+            bytes: &self.open,
+            server_lines: 1 + self.now.open_server_lines,
+        });
+        self.now.end_record(self.end, 0, 0);
+        self.open.clear();
+    }
+}
+
 impl Counts {
     fn next(&self) -> Position {
         Position {
@@ -265,6 +354,41 @@ mod tests {
                 Some(6)
             );
             assert_eq!(positions.records(), 5);
+        }
+    }
+
+    #[test]
+    fn records_come_in_one_piece_whatever_the_blocks() {
+        let input = "a\n\"b\nb\"\nc\n\"d\n\nd\"\ne";
+        for block in 1..30 {
+            let mut records = Records::new(100, 1);
+            let mut splitter = Splitter::new(&Dialect::new(Format::Csv));
+            let mut seen = Vec::new();
+            let mut note = |record: Record<'_>| {
+                let text = String::from_utf8(record.bytes.to_vec()).unwrap();
+                let Position {
+                    record: number,
+                    line,
+                    offset,
+                } = record.at;
+                seen.push((text, number, line, offset, record.server_lines));
+            };
+            for part in input.as_bytes().chunks(block) {
+                let mut found = Ends::default();
+                splitter.push(part, &mut found);
+                records.push(part, &found, &mut note);
+            }
+            records.finish(&mut note);
+            let expected = [
+                ("a\n", 1, 2, 100, 1),
+                ("\"b\nb\"\n", 2, 3, 102, 2),
+                ("c\n", 3, 5, 108, 1),
+                ("\"d\n\nd\"\n", 4, 6, 110, 3),
+                ("e", 5, 9, 117, 1),
+            ]
+            .map(|(text, a, b, c, d)| (text.to_owned(), a, b, c, d));
+            assert_eq!(seen, expected, "block {block}");
+            assert_eq!(records.count(), 5);
         }
     }
 
