@@ -3,8 +3,9 @@
 //!
 //! Seen on openGauss 3.0.6: a database that is compatible with Oracle (`A`, on DWS `ORA`) stores
 //! the empty string as NULL; one that is compatible with `MySQL` (`B`, on DWS `MYSQL`) stores 0, or
-//! the digits at its start, for text that is no number, by COPY as by INSERT. Such values are looked
-//! for in what is sent, and told when they are in.
+//! the digits at its start, for text that is no number, by COPY as by INSERT. The DWS manual ("Syntax
+//! Compatibility Differences") has the empty string for a number: NULL with Oracle, 0 with `MySQL`
+//! and Teradata. Such values are looked for in what is sent, and told when they are in.
 
 use super::catalog::{Column, Table};
 use crate::job::CopyFrom;
@@ -22,6 +23,8 @@ const SHOWN: usize = 64;
 enum Danger {
     /// The empty string into NULL.
     EmptyIsNull,
+    /// The empty string into 0.
+    EmptyIsZero,
     /// What is no whole number into 0 or another one.
     NoWholeNumber,
     /// What is no number into 0 or another one.
@@ -31,20 +34,29 @@ enum Danger {
 impl Danger {
     /// The danger of a column on this server.
     fn of(column: &Column, server: &Server) -> Option<Self> {
-        match (server.mode?, column.type_name.as_str()) {
-            (Mode::Ora, "text" | "varchar" | "bpchar" | "nvarchar2" | "clob") => {
-                Some(Self::EmptyIsNull)
-            }
-            (Mode::MySql, "int1" | "int2" | "int4" | "int8" | "int16") => Some(Self::NoWholeNumber),
-            (Mode::MySql, "numeric" | "float4" | "float8") => Some(Self::NoNumber),
-            _ => None,
+        let is_whole = matches!(
+            column.type_name.as_str(),
+            "int1" | "int2" | "int4" | "int8" | "int16"
+        );
+        let is_number =
+            is_whole || matches!(column.type_name.as_str(), "numeric" | "float4" | "float8");
+        let is_text = matches!(
+            column.type_name.as_str(),
+            "text" | "varchar" | "bpchar" | "nvarchar2" | "clob"
+        );
+        match server.mode? {
+            Mode::Ora if is_text || is_number => Some(Self::EmptyIsNull),
+            Mode::Td if is_number => Some(Self::EmptyIsZero),
+            Mode::MySql if is_whole => Some(Self::NoWholeNumber),
+            Mode::MySql if is_number => Some(Self::NoNumber),
+            Mode::Ora | Mode::Td | Mode::MySql | Mode::Pg => None,
         }
     }
 
     /// Whether it befalls this value.
     fn befalls(self, field: &Field<'_>) -> bool {
         match self {
-            Self::EmptyIsNull => field.is_empty(),
+            Self::EmptyIsNull | Self::EmptyIsZero => field.is_empty(),
             // A number of more than 4096 digits is left to the server.
             _ if field.is_null() || !field.is_whole() => false,
             Self::NoWholeNumber => !is_whole_number(&field.value()),
@@ -131,6 +143,9 @@ pub(crate) fn risks<'a>(
             )),
             Some(Danger::EmptyIsNull) => sentences.push(format!(
                 "an empty string becomes NULL in column {name} (the database is {compatible})"
+            )),
+            Some(Danger::EmptyIsZero) => sentences.push(format!(
+                "an empty string may become 0 in column {name} (the database is {compatible})"
             )),
             Some(Danger::NoWholeNumber | Danger::NoNumber) => sentences.push(format!(
                 "text that is no number may become 0 or a cut number in column {name}, without an error (the database is {compatible})"
@@ -257,15 +272,19 @@ impl Findings {
             let (name, compatible) = (&suspect.name, &self.compatible);
             let one = suspect.count == 1;
             Some(match suspect.danger {
-                Danger::EmptyIsNull => {
+                Danger::EmptyIsNull | Danger::EmptyIsZero => {
                     let (strings, the_first) = if one {
                         ("1 empty string", "")
                     } else {
                         (&*format!("{} empty strings", suspect.count), "the first ")
                     };
-                    let were = if one { "was" } else { "were" };
+                    let became = match suspect.danger {
+                        Danger::EmptyIsZero => "may have been stored as 0",
+                        _ if one => "was stored as NULL",
+                        _ => "were stored as NULL",
+                    };
                     format!(
-                        "{strings} in column {name} {were} stored as NULL (the database is {compatible}), {the_first}in {place}"
+                        "{strings} in column {name} {became} (the database is {compatible}), {the_first}in {place}"
                     )
                 }
                 danger => {

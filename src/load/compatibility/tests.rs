@@ -79,20 +79,42 @@ fn empty_strings_of_an_oracle_database_are_told_by_column() {
             &opengauss,
             &step(Format::Text),
             &[],
-            "1\t\t\t\\N\n2\t\\N\t\\N\t\\N\n"
+            "1\t\t\\N\t\\N\n2\t\\N\t\\N\t\\N\n"
         ),
         [
             "1 empty string in column \"note\" was stored as NULL (the database is A-compatible), in record 1, line 2 of orders.csv"
         ]
     );
     for other in [
-        server(Kind::Dws, Some(Mode::Td)),
         server(Kind::OpenGauss, Some(Mode::Pg)),
         server(Kind::Dws, None),
         server(Kind::PostgreSql, None),
     ] {
         assert!(warnings(&other, &step(Format::Csv), &[], data).is_empty());
     }
+}
+
+#[test]
+fn empty_strings_in_numbers_are_null_or_zero_by_the_mode() {
+    let data = "1,,\"\",\n\"\",\"\",1,\n\"\",x,\"\",\n";
+    let told = |mode| {
+        warnings(
+            &server(Kind::Dws, Some(mode)),
+            &step(Format::Csv),
+            &[],
+            data,
+        )
+    };
+    assert_eq!(
+        told(Mode::Td),
+        [
+            "2 empty strings in column \"id\" may have been stored as 0 (the database is TD-compatible), the first in record 2, line 3 of orders.csv",
+            "2 empty strings in column \"amount\" may have been stored as 0 (the database is TD-compatible), the first in record 1, line 2 of orders.csv",
+        ]
+    );
+    let ora = told(Mode::Ora);
+    assert_eq!(ora.len(), 3, "{ora:?}");
+    assert!(ora[0].starts_with("2 empty strings in column \"id\" were stored as NULL"));
 }
 
 #[test]
@@ -162,8 +184,14 @@ fn the_dangers_of_a_table_are_sentences() {
     table.columns[2].not_null = true;
     let sentences = |mode| risks(table.filled(), &server(Kind::OpenGauss, mode)).join("\n");
     insta::assert_snapshot!(sentences(Some(Mode::Ora)), @r#"
+    an empty string becomes NULL in column "id" (the database is A-compatible)
     an empty string is NULL to column "note", which is NOT NULL and refuses it (the database is A-compatible)
     column "note" holds 10 bytes, not characters: a Chinese character takes 3 of them (the database is A-compatible)
+    an empty string becomes NULL in column "amount" (the database is A-compatible)
+    "#);
+    insta::assert_snapshot!(sentences(Some(Mode::Td)), @r#"
+    an empty string may become 0 in column "id" (the database is C-compatible)
+    an empty string may become 0 in column "amount" (the database is C-compatible)
     "#);
     insta::assert_snapshot!(sentences(Some(Mode::MySql)), @r#"
     text that is no number may become 0 or a cut number in column "id", without an error (the database is B-compatible)
