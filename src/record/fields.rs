@@ -180,6 +180,10 @@ fn single(byte: u8) -> u8 {
 
 /// Cuts a stream of blocks into fields and shows those of the chosen columns.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact about the bytes seen, independent of the others"
+)]
 pub struct Fields {
     rules: Rules,
     columns: Vec<Option<Nulls>>,
