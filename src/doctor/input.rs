@@ -21,6 +21,8 @@ pub(super) struct Inputs {
     pub(super) sample: Option<Sample>,
     /// Bytes of all files on disk; `None` where some have no size.
     size: Option<u64>,
+    /// Bytes of the smallest file that is not empty.
+    smallest: Option<u64>,
     /// Patterns without a file that the job puts up with, and whether it says so.
     missing: Vec<(String, bool)>,
 }
@@ -56,12 +58,14 @@ pub(super) async fn look(
         }
         missing.push((path.display().to_string(), step.on_missing == Policy::Warn));
     }
-    let mut size = Some(0);
+    let (mut size, mut smallest) = (Some(0), None);
     for source in &sources {
         let bytes = match source {
             Source::Stdin => None,
             Source::File(path) => open(path)?,
         };
+        let filled = bytes.filter(|bytes| *bytes > 0);
+        smallest = smallest.into_iter().chain(filled).min();
         size = size.zip(bytes).map(|(sum, bytes)| sum + bytes);
     }
     let first = sources.iter().find(|source| is_file(source)).cloned();
@@ -73,6 +77,7 @@ pub(super) async fn look(
         sources,
         sample,
         size,
+        smallest,
         missing,
     })
 }
@@ -140,6 +145,18 @@ async fn read(step: &CopyFrom, source: Source, csv_markers: bool) -> Result<Samp
     })
 }
 
+impl Sample {
+    /// Rows in so many bytes that are like these. What a compressed file holds is not known from
+    /// its size.
+    fn rows_in(&self, bytes: u64) -> Option<u64> {
+        if self.begin.packed || self.records == 0 {
+            return None;
+        }
+        let rows = u128::from(bytes) * u128::from(self.records) / u128::from(self.bytes.max(1));
+        u64::try_from(rows).ok()
+    }
+}
+
 impl Inputs {
     /// Rows in all files, where that can be told or guessed.
     pub(super) fn rows(&self) -> Option<Rows> {
@@ -147,13 +164,22 @@ impl Inputs {
         if sample.whole && self.sources.len() == 1 {
             return Some(Rows::Exactly(sample.records));
         }
-        // What a compressed file holds is not known from its size.
-        let plain = !sample.begin.packed && sample.records > 0;
         // Every file has the header of the first.
         let headers = sample.begin.offset * self.sources.len() as u64;
-        let total = self.size.filter(|_| plain)?.saturating_sub(headers);
-        let rows = u128::from(total) * u128::from(sample.records) / u128::from(sample.bytes);
-        u64::try_from(rows).ok().map(Rows::About)
+        let rows = sample.rows_in(self.size?.saturating_sub(headers))?;
+        Some(Rows::About(rows))
+    }
+
+    /// Rows in the smallest file, for each is a COPY by itself; where that can be guessed.
+    pub(super) fn fewest(&self) -> Option<u64> {
+        match self.rows()? {
+            Rows::Exactly(rows) => Some(rows),
+            Rows::About(_) => {
+                let sample = self.sample.as_ref()?;
+                let rows = sample.rows_in(self.smallest?.saturating_sub(sample.begin.offset));
+                rows.map(round)
+            }
+        }
     }
 
     /// In words: `3 files, 1.2 MB, about 36,000 rows`.

@@ -5,12 +5,14 @@
 //!
 //! [`connect`]: crate::wire::connect
 
+mod gauss;
 mod input;
 mod network;
 mod report;
 mod server;
 mod steps;
 mod table;
+mod verdict;
 
 use std::cell::RefCell;
 use std::time::Duration;

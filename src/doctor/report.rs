@@ -178,7 +178,13 @@ impl Report {
         }
     }
 
-    fn below(&mut self, text: &str) {
+    /// Whether more lines are wanted for some checks.
+    pub(super) fn is_verbose(&self) -> bool {
+        self.look.verbose
+    }
+
+    /// A line below the last one, which was not left out.
+    pub(super) fn below(&mut self, text: &str) {
         let text = self.laid_out(text);
         self.write(&format!("{:INDENT$}{text}\n", ""));
     }

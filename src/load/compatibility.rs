@@ -123,10 +123,6 @@ fn is_number(value: &[u8]) -> bool {
 }
 
 /// The dangers of loading these columns on this server, a sentence for each.
-#[allow(
-    dead_code,
-    reason = "for commands that look at a table before it is loaded"
-)]
 pub(crate) fn risks<'a>(
     columns: impl IntoIterator<Item = &'a Column>,
     server: &Server,

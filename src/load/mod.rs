@@ -1,10 +1,10 @@
 //! Files into a table: each file is one COPY, all of them in the step's transaction.
 
 mod advice;
-mod catalog;
-mod column_store;
+pub(crate) mod catalog;
+pub(crate) mod column_store;
 mod columns;
-mod compatibility;
+pub(crate) mod compatibility;
 mod file;
 mod lane;
 mod place;
@@ -63,7 +63,7 @@ pub(crate) async fn copy_from(step: &CopyFrom, stage: &mut Stage<'_>) -> Result<
 }
 
 /// Refuses what the server would call a syntax error.
-fn check(step: &CopyFrom, server: &Server) -> Result<()> {
+pub(crate) fn check(step: &CopyFrom, server: &Server) -> Result<()> {
     if step.dialect.force_null.is_empty() || server.can(Ability::CopyForceNull) {
         return Ok(());
     }

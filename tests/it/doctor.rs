@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::Command;
 
-use crate::gate::{Account, Gate, Hba, Product, Stored};
+use crate::gate::{Account, Gate, Hba, Placement, Product, Stored};
 use crate::support::scene::Scene;
 use crate::support::{Ran, Workplace};
 
@@ -437,6 +437,52 @@ fn a_dws_is_known_with_its_login_its_mode_and_its_nodes() {
             "{statement}"
         );
     }
+}
+
+#[test]
+fn what_a_gauss_server_does_to_values_and_small_loads_is_told_before() {
+    let scene =
+        Scene::new("CREATE TABLE t (id int, name varchar(20), note text NOT NULL, a text, b text)");
+    let column_store = Placement {
+        column_store: true,
+        hash: Some(&["id"]),
+        replicated: false,
+    };
+    let gate = Gate::before(&scene.database)
+        .place("t", &column_store)
+        .open();
+    scene.file("h.csv", "id,name\n1,a\n2,b\n");
+    scene.file("all", "1\tx\ty\tz\tz\n".repeat(20_000));
+    let yaml = format!(
+        "connection: '{}'\nsteps:\n\
+         - copy_from: {{file: h.csv, table: t, format: csv, header: map}}\n\
+         - copy_from: {{file: all, table: t}}\n\
+         - copy_from: {{file: h.csv, table: t, format: csv, columns: [id], force_null: [id]}}\n",
+        gate.url()
+    );
+    scene.file("job.yaml", yaml);
+    let (text, code) = lines(&scene, &doctor(&scene.place, &["job.yaml", "--quiet"]));
+    assert_eq!(code, Some(1), "{text}");
+    let begin = text.find("warn  step 1").expect("warnings");
+    insta::assert_snapshot!(&text[begin..], @r#"
+    warn  step 1      values may change on their way into the table
+                      an empty string becomes NULL in column "name" (the database is ORA-compatible)
+                      column "name" holds 20 bytes, not characters: a Chinese character takes 3 of them (the database is ORA-compatible)
+    warn  step 1      by the sizes of the files: a COPY of 2 rows into the column-store table t, about 1 for each of 6 data nodes: fewer than 5,000 bloat the table with small compression units; 360000 rows in a COPY fill them (DWS manual)
+                      hint: each file is a COPY by itself: join small ones
+    warn  step 2      values may change on their way into the table
+                      an empty string becomes NULL in column "name" (the database is ORA-compatible)
+                      column "name" holds 20 bytes, not characters: a Chinese character takes 3 of them (the database is ORA-compatible)
+                      an empty string is NULL to column "note", which is NOT NULL and refuses it (the database is ORA-compatible)
+                      and 2 more (--verbose)
+    warn  step 2      by the sizes of the files: a COPY of 20000 rows into the column-store table t, about 3334 for each of 6 data nodes: fewer than 5,000 bloat the table with small compression units; 360000 rows in a COPY fill them (DWS manual)
+                      hint: each file is a COPY by itself: join small ones
+    fail  step 3      GaussDB(DWS) 8.2.1 does not support `force_null`
+                      hint: PostgreSQL has it from 9.4 on; without it, write NULL without quotes in the file
+    warn  step 3      by the sizes of the files: a COPY of 3 rows into the column-store table t, about 1 for each of 6 data nodes: fewer than 5,000 bloat the table with small compression units; 360000 rows in a COPY fill them (DWS manual)
+                      hint: each file is a COPY by itself: join small ones
+    "#);
+    assert_eq!(gate.refused(), [] as [&str; 0]);
 }
 
 #[test]
