@@ -16,6 +16,7 @@ Examples:
 
 Exit codes:
   0  done          1  failed, rolled back      2  usage or job file, nothing was opened
+  3  done, with rejected records
   5  no connection or login                    6  input missing or empty
   7  outcome unknown: the connection fell during COMMIT
   129, 130, 143  stopped by SIGHUP, SIGINT (Ctrl-C), SIGTERM; rolled back";

@@ -17,6 +17,8 @@ use crate::run::{Reason, Stop, Stopper, Totals, stop};
 use crate::wire::environment::Environment;
 use crate::wire::target::Target;
 
+/// The exit code of a job that is done, with rejected records.
+const WITH_REJECTS: u8 = 3;
 /// How long a stopped run may take to roll back by itself, before its connection is closed.
 const GRACE: Duration = Duration::from_millis(1500);
 
@@ -60,11 +62,14 @@ pub fn run(args: &Run) -> Result<ExitCode> {
     let totals = outcome.map_err(|error| error.without(&job.secrets))?;
     observer.observe(Event::JobDone {
         job: &job.name,
-        loaded: totals.loaded,
-        unloaded: totals.unloaded,
+        totals,
         elapsed: started.elapsed(),
     });
-    Ok(ExitCode::SUCCESS)
+    Ok(if totals.rejected > 0 {
+        ExitCode::from(WITH_REJECTS)
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 /// A word that will be a command, where it is not the name of a file.

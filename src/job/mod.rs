@@ -28,6 +28,8 @@ pub use resolve::load;
 pub struct Job {
     /// The job's name: `job`, or the file's name without its ending.
     pub name: String,
+    /// What tells this run from others: when it began, and a random number.
+    pub run_id: String,
     /// The job file, as named on the command line.
     pub file: PathBuf,
     /// The server.
@@ -198,6 +200,28 @@ pub struct CopyFrom {
     pub on_missing: Policy,
     /// A file without a record.
     pub on_empty: Policy,
+    /// Records that cannot be loaded are set aside; `None`: the first of them stops the job.
+    pub rejecting: Option<Rejecting>,
+}
+
+/// `on_error: reject`: what becomes of records that cannot be loaded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rejecting {
+    /// The most of them in the step's files together.
+    pub most: MostRejects,
+    /// The folder under which they are kept.
+    pub folder: PathBuf,
+}
+
+/// How many records may be rejected.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum MostRejects {
+    /// Any number, but not all.
+    Any,
+    /// So many.
+    Count(u64),
+    /// So many of a hundred that are read.
+    Percent(f64),
 }
 
 /// Where input comes from.

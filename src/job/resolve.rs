@@ -206,6 +206,7 @@ fn resolve(file: &Path, reader: &mut Reader<'_>) -> Option<Job> {
     let steps = steps(&fields, &folder);
     Some(Job {
         name: name?,
+        run_id: reader.scope.run_id(),
         file: file.to_owned(),
         connection: connection?,
         server: server?,

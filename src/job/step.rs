@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use super::reader::{At, Fields, Keys};
 use super::resolve::Folder;
 use super::{
-    Action, Compression, CopyExpert, CopyFrom, CopyTo, Expect, Header, InputPattern, Output,
-    Policy, Sql, Step, Unload,
+    Action, Compression, CopyExpert, CopyFrom, CopyTo, Expect, Header, InputPattern, MostRejects,
+    Output, Policy, Rejecting, Sql, Step, Unload,
 };
 use crate::name::{Identifier, TableName};
 use crate::record::dialect::{Dialect, ForceQuote, Format};
@@ -48,6 +48,9 @@ const COPY_FROM: Keys = Keys {
         "compression",
         "on_missing",
         "on_empty",
+        "on_error",
+        "max_rejects",
+        "rejects",
     ],
     reserved: &[
         "eol",
@@ -65,9 +68,6 @@ const COPY_FROM: Keys = Keys {
         "connections",
         "batch",
         "wire",
-        "on_error",
-        "max_rejects",
-        "rejects",
         "ready",
         "expect_files",
         "wait",
@@ -219,6 +219,7 @@ fn copy_from(at: &At<'_>, folder: &Folder) -> Option<CopyFrom> {
     let size = optional(&fields, "size", size);
     let on_missing = or(&fields, "on_missing", Policy::Fail, policy);
     let on_empty = or(&fields, "on_empty", Policy::Warn, policy);
+    let rejecting = rejecting(&fields, folder);
     if header == Some(Header::Map) {
         fields.refuse(
             &["columns"],
@@ -228,6 +229,12 @@ fn copy_from(at: &At<'_>, folder: &Folder) -> Option<CopyFrom> {
     let dialect = dialect?;
     if dialect.format == Format::Binary && header.is_some_and(|header| header != Header::None) {
         fields.refuse(&["header"], "binary data has no header line");
+    }
+    if dialect.format == Format::Binary && rejecting.is_some() {
+        fields.refuse(
+            &["on_error"],
+            "records of binary data cannot be told apart where one is wrong; leave it out",
+        );
     }
     Some(CopyFrom {
         input: input?,
@@ -239,7 +246,46 @@ fn copy_from(at: &At<'_>, folder: &Folder) -> Option<CopyFrom> {
         size: size?.flatten(),
         on_missing: on_missing?,
         on_empty: on_empty?,
+        rejecting,
     })
+}
+
+/// `on_error: reject`, and the keys that only make sense with it; `None` without it, or where there
+/// is a mistake.
+fn rejecting(fields: &Fields<'_>, folder: &Folder) -> Option<Rejecting> {
+    let rejects = or(fields, "on_error", false, |at| {
+        at.choice(&[("stop", false), ("reject", true)], &[])
+    })?;
+    if !rejects {
+        fields.refuse(
+            &["max_rejects", "rejects"],
+            "nothing is rejected without `on_error: reject`",
+        );
+        return None;
+    }
+    let most = or(fields, "max_rejects", MostRejects::Any, |at| {
+        at.parse(most_rejects)
+    });
+    let place = or(fields, "rejects", folder.path("rejects"), |at| {
+        Some(folder.path(&at.text()?))
+    });
+    Some(Rejecting {
+        most: most?,
+        folder: place?,
+    })
+}
+
+/// `100` or `0.1%`.
+fn most_rejects(text: &str) -> Result<MostRejects, String> {
+    let wrong =
+        || format!("expected a number of records, or a share such as `0.1%`, found `{text}`");
+    match text.strip_suffix('%') {
+        None => text.parse().map(MostRejects::Count).map_err(|_| wrong()),
+        Some(share) => match share.trim().parse() {
+            Ok(share) if (0.0..=100.0).contains(&share) => Ok(MostRejects::Percent(share)),
+            _ => Err(wrong()),
+        },
+    }
 }
 
 fn copy_to(at: &At<'_>, folder: &Folder) -> Option<CopyTo> {

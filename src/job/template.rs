@@ -64,6 +64,11 @@ impl Scope {
         }
     }
 
+    /// What tells this run from others.
+    pub(super) fn run_id(&self) -> String {
+        self.names["run_id"].to_string()
+    }
+
     /// Makes the job's name known.
     pub(super) fn set_job(&mut self, name: &str) {
         self.names.insert("job", Value::from(name));

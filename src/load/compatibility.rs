@@ -305,7 +305,7 @@ impl Findings {
 }
 
 /// When the null marker is NULL in `column`.
-fn nulls(column: &Identifier, dialect: &Dialect) -> Nulls {
+pub(super) fn nulls(column: &Identifier, dialect: &Dialect) -> Nulls {
     if dialect.force_not_null.contains(column) {
         Nulls::Never
     } else if dialect.force_null.contains(column) {

@@ -3,6 +3,7 @@
 use super::advice::{Spot, advice};
 use super::compatibility::Findings;
 use super::lane::{Lane, Stopped, input_thread_died};
+use super::reconcile::reconcile;
 use super::{columns, place};
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{CopyFrom, Header};
@@ -11,7 +12,7 @@ use crate::progress::Event;
 use crate::record::dialect::Format;
 use crate::record::position::Position;
 use crate::run::{Stage, Stop};
-use crate::source::{self, Begin, Fed, Feed, Reading, Source};
+use crate::source::{self, Begin, End, EndMarker, Fed, Feed, Reading, Source};
 use crate::wire::error::WireError;
 use crate::wire::server::{Ability, Server};
 
@@ -22,6 +23,10 @@ pub(super) struct Loaded {
     pub(super) rows: u64,
     /// Bytes sent.
     pub(super) bytes: u64,
+    /// Records read.
+    pub(super) records: u64,
+    /// Records set aside.
+    pub(super) rejected: u64,
     /// The file holds no record.
     pub(super) empty: bool,
 }
@@ -86,10 +91,13 @@ pub(super) async fn load(
         (Ok(()), Err(error)) => return Err(here.refused(error, Some(&lane))),
         (Err(stopped), _) => return Err(here.stopped(stopped, &lane)),
     };
-    here.reconcile(rows, &lane, stage);
+    reconcile(&here, lane.positions.records(), rows, stage).await?;
+    here.note_marker(lane.end, stage);
     let loaded = Loaded {
         rows,
         bytes: lane.bytes,
+        records: lane.positions.records(),
+        rejected: 0,
         empty: lane.positions.records() == 0,
     };
     if let (Some(findings), Some(inspector)) = (findings, lane.into_inspector()) {
@@ -107,6 +115,7 @@ pub(crate) fn reading(step: &CopyFrom, csv_markers: bool) -> Reading {
         size: step.size,
         strip_bom: step.header != Header::None || step.dialect.format == Format::Csv,
         markers: step.dialect.format == Format::Text || csv_markers,
+        listed: step.rejecting.is_some(),
     }
 }
 
@@ -123,10 +132,10 @@ pub(crate) async fn begin(feed: &mut Feed, stop: &mut Stop) -> Result<Begin> {
 }
 
 /// The file and the step, for messages.
-struct Here<'a> {
-    step: &'a CopyFrom,
-    source: &'a Source,
-    server: &'a Server,
+pub(super) struct Here<'a> {
+    pub(super) step: &'a CopyFrom,
+    pub(super) source: &'a Source,
+    pub(super) server: &'a Server,
 }
 
 impl Here<'_> {
@@ -142,56 +151,74 @@ impl Here<'_> {
                     self.source
                 ),
             ),
-            Stopped::Marker(marker) => {
-                let at = lane.positions.open_record();
-                let what = if marker.alone {
-                    format!(
-                        "`{}` goes on after the end-of-data marker `\\.` on line {}",
-                        self.source, at.line
-                    )
-                } else {
-                    format!(
-                        "line {} of `{}` ends with `\\.` after its data",
-                        at.line, self.source
-                    )
-                };
-                Error::new(ErrorKind::Data, what)
-                    .line("detail", "the server takes `\\.` for the end of the data and would drop what follows without a word")
-                    .hint(if self.step.dialect.format == Format::Csv {
-                        "in csv, write the value as `\"\\.\"`"
-                    } else {
-                        "in text format, write a backslash as `\\\\`; to stop at the marker, cut the file there"
-                    })
-            }
+            Stopped::Marker(marker) => self.marker(marker, lane.positions.open_record()),
         }
+    }
+
+    /// Data at or behind an end-of-data marker, which is at `at`.
+    pub(super) fn marker(&self, marker: EndMarker, at: Position) -> Error {
+        let what = if marker.alone {
+            format!(
+                "`{}` goes on after the end-of-data marker `\\.` on line {}",
+                self.source, at.line
+            )
+        } else {
+            format!(
+                "line {} of `{}` ends with `\\.` after its data",
+                at.line, self.source
+            )
+        };
+        Error::new(ErrorKind::Data, what)
+            .line("detail", "the server takes `\\.` for the end of the data and would drop what follows without a word")
+            .hint(if self.step.dialect.format == Format::Csv {
+                "in csv, write the value as `\"\\.\"`"
+            } else {
+                "in text format, write a backslash as `\\\\`; to stop at the marker, cut the file there"
+            })
     }
 
     /// The server's refusal, with the place in the file it is about.
     fn refused(&self, error: WireError, lane: Option<&Lane>) -> Error {
-        let table = self.step.table.plain();
-        let known = lane.and_then(|lane| {
-            let place = place::place(
+        let at = lane.and_then(|lane| {
+            place::place(
                 error.server()?,
                 self.step.table.name().as_str(),
                 &lane.positions,
                 self.source,
-            )?;
-            Some((place, lane))
+            )
         });
-        let message = match known {
+        self.refused_at(error, at, lane.is_some_and(|lane| lane.end.in_quote))
+    }
+
+    /// The same, where the place is known. `in_quote`: the file ends inside quotes.
+    pub(super) fn refused_at(
+        &self,
+        error: WireError,
+        at: Option<Position>,
+        in_quote: bool,
+    ) -> Error {
+        let what = format!(
+            "cannot load `{}` into {}",
+            self.source,
+            self.step.table.plain()
+        );
+        let message = match at {
             // Binary data has no lines.
-            Some((at, _)) if self.step.dialect.format == Format::Binary => {
-                format!(
-                    "cannot load `{}` into {table}: record {}",
-                    self.source, at.record
-                )
+            Some(at) if self.step.dialect.format == Format::Binary => {
+                format!("{what}: record {}", at.record)
             }
-            Some((at, _)) => format!("cannot load `{}` into {table}: {at}", self.source),
-            None => format!("cannot load `{}` into {table}", self.source),
+            Some(at) => format!("{what}: {at}"),
+            None => what,
         };
-        let hint = self.hint(&error, lane, known.as_ref().map(|(at, _)| at));
+        let spot = Spot {
+            first_record: at.is_some_and(|at| at.record == 1),
+            in_quote,
+        };
+        let hint = error
+            .server()
+            .and_then(|said| advice(self.step, self.source, self.server, said, spot));
         let mut error = Error::from(error).within(message);
-        if let Some((at, _)) = known {
+        if let Some(at) = at {
             error = error.line("byte", at.offset.to_string());
         }
         match hint {
@@ -200,31 +227,22 @@ impl Here<'_> {
         }
     }
 
-    /// What to do about it.
-    fn hint(
-        &self,
-        error: &WireError,
-        lane: Option<&Lane>,
-        at: Option<&Position>,
-    ) -> Option<String> {
-        let spot = Spot {
-            first_record: at.is_some_and(|at| at.record == 1),
-            in_quote: lane.is_some_and(|lane| lane.end.in_quote),
-        };
-        advice(self.step, self.source, self.server, error.server()?, spot)
+    /// The file ends inside a quote, which was opened in the record at `at`.
+    pub(super) fn open_quote(&self, at: Position) -> Error {
+        Error::new(
+            ErrorKind::Data,
+            format!(
+                "`{}` ends inside a quote that is opened in {at}",
+                self.source
+            ),
+        )
+        .line("byte", at.offset.to_string())
+        .hint("everything behind it would be one value; close the quote, or double it where it is data")
     }
 
-    /// Says so when the server counts other rows than there are records: a trigger that swallows
-    /// rows, a view's rule, a marker.
-    fn reconcile(&self, rows: u64, lane: &Lane, stage: &Stage<'_>) {
-        let records = lane.positions.records();
-        if rows != records {
-            stage.warn(&format!(
-                "`{}` has {records} records, and the server counts {rows} rows",
-                self.source
-            ));
-        }
-        if self.step.dialect.format == Format::Csv && lane.end.marker.is_some() {
+    /// Says so when csv data ends with a marker, which may have been meant as data.
+    pub(super) fn note_marker(&self, end: End, stage: &Stage<'_>) {
+        if self.step.dialect.format == Format::Csv && end.marker.is_some() {
             stage.warn(&format!(
                 "`{}` ends with a line `\\.`, taken as the end of the data",
                 self.source

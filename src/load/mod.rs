@@ -8,12 +8,15 @@ pub(crate) mod compatibility;
 mod file;
 mod lane;
 mod place;
+mod reconcile;
 mod scrutiny;
+mod sieve;
+mod sift;
 
 use std::path::Path;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::job::{CopyFrom, Policy};
+use crate::job::{CopyFrom, MostRejects, Policy, Rejecting};
 use crate::progress::{Event, Outcome};
 use crate::run::Stage;
 use crate::source::{self, Source};
@@ -38,7 +41,10 @@ pub(crate) async fn copy_from(step: &CopyFrom, stage: &mut Stage<'_>) -> Result<
         if !source.can_be_read_again() {
             stage.cannot_be_repeated("its input has been read, and can be read only once");
         }
-        let loaded = file::load(step, &source, stage, scrutiny.findings.as_mut()).await;
+        let loaded = match &step.rejecting {
+            Some(rejecting) => sift::load(step, rejecting, &source, stage).await,
+            None => file::load(step, &source, stage, scrutiny.findings.as_mut()).await,
+        };
         stage.observer.observe(Event::FileDone);
         stage.notices();
         let loaded = loaded?;
@@ -51,15 +57,41 @@ pub(crate) async fn copy_from(step: &CopyFrom, stage: &mut Stage<'_>) -> Result<
         scrutiny.note(loaded.rows);
         stage.parts.rows += loaded.rows;
         stage.parts.bytes += loaded.bytes;
+        stage.parts.records += loaded.records;
+        stage.parts.rejected += loaded.rejected;
         stage.parts.files.push(source);
         stage.part_done();
     }
     scrutiny.report(stage).await?;
+    if let Some(rejecting) = &step.rejecting {
+        check_share(rejecting, stage)?;
+    }
     Ok(Outcome::Loaded {
         rows: stage.parts.rows,
         bytes: stage.parts.bytes,
         files: stage.parts.files.len(),
+        rejected: stage.parts.rejected,
     })
+}
+
+/// Refuses a share of rejected records that the job does not allow, and a step that rejects all.
+fn check_share(rejecting: &Rejecting, stage: &Stage<'_>) -> Result<()> {
+    let (rejected, records) = (stage.parts.rejected, stage.parts.records);
+    #[expect(clippy::cast_precision_loss, reason = "a share needs no more")]
+    let share = 100.0 * rejected as f64 / records.max(1) as f64;
+    let what = match rejecting.most {
+        MostRejects::Percent(most) if share > most => {
+            format!(
+                "{rejected} of {records} records were rejected, more than {most}% (`max_rejects`)"
+            )
+        }
+        MostRejects::Any if records > 0 && rejected == records => {
+            format!("all {records} records were rejected")
+        }
+        _ => return Ok(()),
+    };
+    let error = Error::new(ErrorKind::Data, what);
+    Err(sift::with_places(error, stage.rejects))
 }
 
 /// Refuses what the server would call a syntax error.

@@ -20,7 +20,7 @@ pub(crate) fn place(
 }
 
 /// The line number in the COPY line of `context`.
-fn line(context: &str, table: &str) -> Option<u64> {
+pub(super) fn line(context: &str, table: &str) -> Option<u64> {
     // The first line that begins with the COPY and its table: what comes before may be json's or a
     // trigger's, what comes after may be the lines of a quoted value. Where a translation puts the
     // words in another order, the last line that has them.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::run::Totals;
 use crate::wire::error::ServerMessage;
 use crate::wire::session::Column;
 
@@ -74,10 +75,8 @@ pub enum Event<'a> {
     JobDone {
         /// The job's name.
         job: &'a str,
-        /// Rows loaded.
-        loaded: u64,
-        /// Rows unloaded.
-        unloaded: u64,
+        /// What it moved.
+        totals: Totals,
         /// How long it took, connecting included.
         elapsed: Duration,
     },
@@ -98,6 +97,8 @@ pub enum Outcome {
         bytes: u64,
         /// Files.
         files: usize,
+        /// Records that were set aside.
+        rejected: u64,
     },
     /// Rows were unloaded.
     Unloaded {

@@ -75,10 +75,9 @@ fn line(event: &Event<'_>, success: bool, verbose: bool) -> Option<String> {
         )),
         Event::JobDone {
             job,
-            loaded,
-            unloaded,
+            totals,
             elapsed,
-        } if success => Some(wording::done(job, *loaded, *unloaded, *elapsed)),
+        } if success => Some(wording::done(job, *totals, *elapsed)),
         _ => None,
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::event::Outcome;
 use crate::error::indented;
+use crate::run::Totals;
 use crate::wire::error::ServerMessage;
 
 /// `36000` as `36,000`.
@@ -77,10 +78,12 @@ pub(super) fn outcome(outcome: &Outcome, elapsed: Duration) -> String {
             rows: number,
             bytes: size,
             files,
+            rejected,
         } => format!(
-            "{}, {} from {} file{} ({took}{})",
+            "{}, {}{} from {} file{} ({took}{})",
             rows(*number),
             bytes(*size),
+            set_aside(*rejected),
             count(*files as u64),
             if *files == 1 { "" } else { "s" },
             speed(*size, elapsed)
@@ -100,6 +103,14 @@ pub(super) fn outcome(outcome: &Outcome, elapsed: Duration) -> String {
                 ""
             }
         ),
+    }
+}
+
+/// `, 3 rejected`; nothing where none was.
+fn set_aside(rejected: u64) -> String {
+    match rejected {
+        0 => String::new(),
+        _ => format!(", {} rejected", count(rejected)),
     }
 }
 
@@ -133,13 +144,21 @@ fn speed(size: u64, elapsed: Duration) -> String {
 }
 
 /// The last line of a job.
-pub(super) fn done(job: &str, loaded: u64, unloaded: u64, elapsed: Duration) -> String {
+pub(super) fn done(job: &str, totals: Totals, elapsed: Duration) -> String {
+    let Totals {
+        loaded,
+        unloaded,
+        rejected,
+    } = totals;
     let mut what = Vec::new();
     if loaded > 0 {
         what.push(format!("{} loaded", rows(loaded)));
     }
     if unloaded > 0 {
         what.push(format!("{} unloaded", rows(unloaded)));
+    }
+    if rejected > 0 {
+        what.push(format!("{} rejected", count(rejected)));
     }
     let what = if what.is_empty() {
         String::new()

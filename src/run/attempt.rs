@@ -8,7 +8,7 @@ use super::{Stage, Stop, Totals, bound, expert, settings, sql};
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{Action, Job, Step, Transaction};
 use crate::progress::{Event, Observer, Outcome};
-use crate::sink::Outputs;
+use crate::sink::{Outputs, Rejects};
 use crate::wire::condition::Condition;
 use crate::wire::error::WireError;
 use crate::wire::session::{Session, Status};
@@ -32,6 +32,7 @@ pub(super) struct Attempt<'a> {
     stop: Stop,
     done: &'a mut Done,
     outputs: &'a mut Outputs,
+    rejects: &'a mut Rejects,
     /// What was moved since the last commit.
     moved: Totals,
     /// What was done since the last commit that cannot be done again.
@@ -52,6 +53,7 @@ impl<'a> Attempt<'a> {
         stop: Stop,
         done: &'a mut Done,
         outputs: &'a mut Outputs,
+        rejects: &'a mut Rejects,
     ) -> Self {
         Self {
             job,
@@ -60,6 +62,7 @@ impl<'a> Attempt<'a> {
             stop,
             done,
             outputs,
+            rejects,
             moved: Totals::default(),
             obstacle: None,
             open: false,
@@ -160,7 +163,10 @@ impl<'a> Attempt<'a> {
             .hint("leave COMMIT, ROLLBACK and END out, or use `transaction: none`"));
         }
         match &outcome {
-            Outcome::Loaded { rows, .. } => self.moved.loaded += rows,
+            Outcome::Loaded { rows, rejected, .. } => {
+                self.moved.loaded += rows;
+                self.moved.rejected += rejected;
+            }
             Outcome::Unloaded { rows, .. } => self.moved.unloaded += rows,
             Outcome::Sql(_) | Outcome::Holds(_) => {}
         }
@@ -181,6 +187,7 @@ impl<'a> Attempt<'a> {
             observer: self.observer,
             stop: self.stop.clone(),
             outputs: self.outputs,
+            rejects: self.rejects,
             parts: &mut self.done.parts,
             obstacle: &mut self.obstacle,
             alone,
@@ -200,6 +207,7 @@ impl<'a> Attempt<'a> {
     async fn commit(&mut self, upto: usize) -> Result<()> {
         // A connection that has fallen already takes no COMMIT: that is no doubt.
         self.session.listen().await?;
+        self.rejects.sync()?;
         self.open = false;
         self.stop.set_committing(true);
         let outcome = self.session.run("COMMIT").await;
@@ -233,6 +241,8 @@ impl<'a> Attempt<'a> {
         self.done.parts = Parts::default();
         self.done.totals.add(std::mem::take(&mut self.moved));
         self.obstacle = None;
+        self.rejects.sync()?;
+        self.rejects.commit();
         for pending in self.outputs.take() {
             pending.publish()?;
         }

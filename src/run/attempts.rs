@@ -15,7 +15,7 @@ use super::stop::Stop;
 use crate::error::{Error, ErrorKind, Result, chain};
 use crate::job::Job;
 use crate::progress::{Event, Observer};
-use crate::sink::Outputs;
+use crate::sink::{Outputs, Rejects};
 use crate::wire::condition::{Condition, Pace};
 use crate::wire::connect::connect;
 use crate::wire::server::identify;
@@ -33,6 +33,7 @@ pub(super) struct Attempts<'a> {
     pub(super) stop: Stop,
     done: Done,
     outputs: Outputs,
+    rejects: Rejects,
     /// There has been a session.
     was_connected: bool,
     /// The server is one that takes no writes while a disk is nearly full, and takes them again.
@@ -74,6 +75,7 @@ impl<'a> Attempts<'a> {
             streak: Streak::new(&done),
             done,
             outputs: Outputs::default(),
+            rejects: Rejects::new(&job.name, &job.run_id),
             was_connected: false,
             is_gauss: false,
         }
@@ -83,15 +85,23 @@ impl<'a> Attempts<'a> {
     pub(super) async fn run(mut self) -> Result<Totals> {
         loop {
             let failure = match self.attempt().await {
-                Ok(()) => return Ok(self.done.totals),
+                Ok(()) => {
+                    self.tell_of_rejects();
+                    return Ok(self.done.totals);
+                }
                 Err(failure) => failure,
             };
             self.outputs.discard();
             self.count();
             let wait = match self.wait(&failure) {
                 Ok(wait) => wait,
-                Err(why) => return Err(self.given_up(failure, why)),
+                Err(why) => {
+                    // They show what was wrong; that they cannot be written is not the reason.
+                    let _ = self.rejects.sync();
+                    return Err(self.given_up(failure, why));
+                }
             };
+            self.rejects.discard();
             self.announce(&failure.error, wait);
             tokio::select! {
                 biased;
@@ -100,6 +110,17 @@ impl<'a> Attempts<'a> {
                 }
                 () = tokio::time::sleep(wait) => {}
             }
+        }
+    }
+
+    /// Says where the rejected records are.
+    fn tell_of_rejects(&self) {
+        for (path, count) in self.rejects.files() {
+            let records = if count == 1 { "record" } else { "records" };
+            self.observer.observe(Event::Warning(&format!(
+                "{count} rejected {records} in {0}, why in {0}.jsonl",
+                path.display()
+            )));
         }
     }
 
@@ -119,6 +140,7 @@ impl<'a> Attempts<'a> {
             self.stop.clone(),
             &mut self.done,
             &mut self.outputs,
+            &mut self.rejects,
         );
         let outcome = attempt.run().await;
         self.stop.watch(None);

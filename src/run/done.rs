@@ -37,6 +37,10 @@ pub(crate) struct Parts {
     pub(crate) rows: u64,
     /// Bytes sent.
     pub(crate) bytes: u64,
+    /// Records read.
+    pub(crate) records: u64,
+    /// Records set aside.
+    pub(crate) rejected: u64,
 }
 
 impl Parts {

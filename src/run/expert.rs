@@ -82,6 +82,7 @@ pub(super) async fn copy_expert(step: &CopyExpert, stage: &mut Stage<'_>) -> Res
             rows,
             bytes,
             files: 1,
+            rejected: 0,
         },
         Some(Moved::Out { bytes, reader_gone }) => Outcome::Unloaded {
             rows,
@@ -215,6 +216,7 @@ impl Expert<'_> {
             size: self.step.size,
             strip_bom: false,
             markers: false,
+            listed: false,
         }
     }
 

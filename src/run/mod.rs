@@ -13,7 +13,7 @@ mod stop;
 use crate::error::Result;
 use crate::job::Job;
 use crate::progress::{Event, Observer};
-use crate::sink::Outputs;
+use crate::sink::{Outputs, Rejects};
 use crate::wire::session::Session;
 use crate::wire::target::Target;
 
@@ -28,6 +28,8 @@ pub(crate) struct Stage<'a> {
     pub(crate) stop: Stop,
     /// Files that appear under their names when the transaction commits.
     pub(crate) outputs: &'a mut Outputs,
+    /// Records that are set aside.
+    pub(crate) rejects: &'a mut Rejects,
     /// What of the step has succeeded; with `transaction: none` it need not be done again.
     pub(crate) parts: &'a mut Parts,
     obstacle: &'a mut Option<&'static str>,
@@ -40,6 +42,11 @@ impl Stage<'_> {
     /// `what` says so.
     pub(crate) fn cannot_be_repeated(&mut self, what: &'static str) {
         self.obstacle.get_or_insert(what);
+    }
+
+    /// Whether each statement commits by itself.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.alone
     }
 
     /// Takes note that a part of the step has succeeded.
@@ -74,12 +81,15 @@ pub struct Totals {
     pub loaded: u64,
     /// Rows unloaded.
     pub unloaded: u64,
+    /// Records set aside.
+    pub rejected: u64,
 }
 
 impl Totals {
     fn add(&mut self, more: Self) {
         self.loaded += more.loaded;
         self.unloaded += more.unloaded;
+        self.rejected += more.rejected;
     }
 }
 

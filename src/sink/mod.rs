@@ -4,10 +4,12 @@
 mod drain;
 mod file;
 mod outputs;
+mod rejects;
 
 pub use drain::{Drain, Written, can_be_written_again, drain};
 pub use file::Pending;
 pub use outputs::Outputs;
+pub use rejects::{Reject, Rejects};
 
 /// Why what wrote to an output that is no file is not run again.
 pub(crate) const CANNOT_BE_TAKEN_BACK: &str =

@@ -35,6 +35,8 @@ pub struct Reading {
     pub strip_bom: bool,
     /// Whether `\.` ends the data.
     pub markers: bool,
+    /// Whether the end of each record is listed, also where records could be counted.
+    pub listed: bool,
 }
 
 /// What comes out of an input, in this order: `Begin`, blocks, `End`.
@@ -53,6 +55,8 @@ pub enum Fed {
 pub struct Begin {
     /// The names in the header, where one was asked for; `None` in an empty file.
     pub header: Option<Vec<String>>,
+    /// Its bytes, with the line end.
+    pub header_bytes: Vec<u8>,
     /// Where the data begins: bytes of byte-order mark and header.
     pub offset: u64,
     /// Lines of the header.
@@ -135,7 +139,7 @@ impl Producer {
             if !reading.markers {
                 splitter = splitter.without_markers();
             }
-            if input.plain_file {
+            if input.plain_file && !reading.listed {
                 splitter = splitter.counting();
             }
             splitter
@@ -217,11 +221,12 @@ impl Producer {
         };
         data.drain(..bom);
         let (header, length, lines) = self.header(&mut data)?;
-        data.drain(..length);
+        let header_bytes = data.drain(..length).collect();
         self.state = State::Data(data);
         let offset = (bom + length) as u64;
         Ok(Begin {
             header,
+            header_bytes,
             offset,
             lines,
             size: self.input.size,
@@ -348,6 +353,7 @@ mod tests {
             size: None,
             strip_bom: true,
             markers: true,
+            listed: false,
         }
     }
 

@@ -29,6 +29,10 @@ pub struct ServerMessage {
     pub hint: Option<String>,
     /// CONTEXT: where in a COPY, a function, a trigger.
     pub context: Option<String>,
+    /// The name of the constraint that was violated.
+    pub constraint: Option<String>,
+    /// The name of the column that the error is about.
+    pub column: Option<String>,
     /// Character position in the statement, 1 for the first.
     pub position: Option<usize>,
 }
@@ -54,6 +58,9 @@ impl ServerMessage {
             b'D' => self.detail = Some(text),
             b'H' => self.hint = Some(text),
             b'W' => self.context = Some(text),
+            b'n' => self.constraint = Some(text),
+            // Gauss servers keep a number of their own there.
+            b'c' if text.parse::<i64>().is_err() => self.column = Some(text),
             b'P' => self.position = text.parse().ok(),
             _ => {}
         }

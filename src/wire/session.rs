@@ -187,6 +187,7 @@ impl Session {
     }
 
     /// Starts a COPY FROM STDIN: [`Exchange::send`], [`Exchange::end_data`], [`Exchange::finish`].
+    /// Other statements may stand before it in `sql`.
     ///
     /// # Errors
     /// The server's refusal (the connection stays usable), a lost connection, or SQL that is no
@@ -198,7 +199,11 @@ impl Session {
     pub async fn copy_in(&mut self, sql: &str) -> Result<Exchange<'_>, WireError> {
         let mut exchange = self.query(sql).await?;
         exchange.session.channel.lacks_data = true;
-        match exchange.next().await? {
+        let mut begun = exchange.next().await?;
+        while matches!(begun, Some(Reply::Done(_))) {
+            begun = exchange.next().await?;
+        }
+        match begun {
             Some(Reply::CopyIn) => Ok(exchange),
             other => Err(WireError::Protocol(format!(
                 "{other:?} where a COPY FROM STDIN begins"

@@ -16,6 +16,7 @@ mod login;
 mod parity;
 mod places;
 mod readme;
+mod rejects;
 mod retry;
 mod server;
 mod signals;

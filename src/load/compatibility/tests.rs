@@ -29,6 +29,7 @@ fn step(format: Format) -> CopyFrom {
         size: None,
         on_missing: Policy::Fail,
         on_empty: Policy::Fail,
+        rejecting: None,
     }
 }
 
