@@ -30,10 +30,6 @@ use crate::wire::session::Exchange;
 
 /// Bytes of a batch: kept until the server has taken it.
 const BATCH: usize = 4 * 1024 * 1024;
-/// Records of a batch while none fails.
-const RECORDS: usize = 1 << 16;
-/// Records of a batch where many fail.
-const FEWEST: usize = 16;
 
 /// Loads one file; records that cannot be loaded are kept in `stage.rejects`.
 pub(super) async fn load(
@@ -79,7 +75,7 @@ pub(super) async fn load(
         ),
         header: &begin.header_bytes,
         savepoint: Savepoint::of(stage, &server),
-        size: RECORDS,
+        pace: Pace::default(),
         before: stage.parts.rejected,
         rows: 0,
         sent: 0,
@@ -168,6 +164,54 @@ impl Savepoint {
     }
 }
 
+/// How many records one COPY takes.
+///
+/// Those before a bad one are sent twice, and each COPY has a price of its own. Where one of `n`
+/// records is bad, and a COPY costs as much as `c` records, the least work is in COPYs of the root
+/// of `2 n c` records.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+struct Pace {
+    /// Records from one bad one to the next, of late; `None` while there was none.
+    gap: Option<f64>,
+    /// Records since the last bad one.
+    since: u64,
+}
+
+impl Pace {
+    /// Records of a batch while none is bad.
+    const MOST: usize = 1 << 16;
+    /// Records of a batch where many are.
+    const FEWEST: usize = 16;
+    /// What a COPY costs, in records: about 0.2 ms, measured on PostgreSQL 15.
+    const PRICE: f64 = 50.0;
+
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it is an estimate"
+    )]
+    fn size(self) -> usize {
+        let Some(gap) = self.gap else {
+            return Self::MOST;
+        };
+        let gap = gap.max(self.since as f64);
+        ((2.0 * gap * Self::PRICE).sqrt() as usize).clamp(Self::FEWEST, Self::MOST)
+    }
+
+    fn succeeded(&mut self, records: u64) {
+        self.since += records;
+    }
+
+    /// A bad record came behind so many good ones of its COPY.
+    #[expect(clippy::cast_precision_loss, reason = "it is an estimate")]
+    fn failed_by(&mut self, good: usize) {
+        let gap = (self.since + good as u64) as f64;
+        self.gap = Some(self.gap.map_or(gap, |before| 0.75 * before + 0.25 * gap));
+        self.since = 0;
+    }
+}
+
 /// Records that are loaded by one COPY, kept until the server has taken them.
 #[derive(Debug, Default)]
 struct Batch {
@@ -235,8 +279,7 @@ struct Sift<'a> {
     copy: String,
     header: &'a [u8],
     savepoint: Savepoint,
-    /// The most records of the next COPY.
-    size: usize,
+    pace: Pace,
     /// Records of the step's other files that are set aside.
     before: u64,
     /// By the server's count.
@@ -308,7 +351,7 @@ impl Sift<'_> {
         let mut copy = begun.map_err(|error| self.here.refused_at(error, None, false))?;
         let mut sent = 0;
         let outcome = loop {
-            let full = self.take(batch, supply, self.size)?;
+            let full = self.take(batch, supply, self.pace.size())?;
             if let Err(error) = copy.send(&batch.bytes[sent..]).await {
                 break Err(error);
             }
@@ -365,7 +408,7 @@ impl Sift<'_> {
                 }
                 continue;
             }
-            let end = range.end.min(range.start + self.size);
+            let end = range.end.min(range.start + self.pace.size());
             let now = range.start..end;
             parts.push_front(Part {
                 range: end..range.end,
@@ -424,18 +467,22 @@ impl Sift<'_> {
             None if range.len() == 1 => range.start,
             None => {
                 let middle = range.start + range.len() / 2;
-                self.size = (range.len() / 2).max(FEWEST);
+                self.pace.failed_by(range.len() / 2);
                 return Ok(vec![
                     untried(middle..range.end),
                     untried(range.start..middle),
                 ]);
             }
         };
-        // The next one is probably as far off as this one was.
-        self.size = (2 * (bad - range.start)).clamp(FEWEST, RECORDS);
+        let rest = untried(bad + 1..range.end);
+        if bad > range.start && depends_on_others(&refusal) {
+            // Those before it may be refused themselves, and then it may be taken after all.
+            return Ok(vec![rest, untried(bad..bad + 1), untried(range.start..bad)]);
+        }
+        self.pace.failed_by(bad - range.start);
         let fault = Fault::of(refusal);
         self.set_aside(batch.records[bad].at, batch.bytes_of(bad..bad + 1), fault)?;
-        Ok(vec![untried(bad + 1..range.end), untried(range.start..bad)])
+        Ok(vec![rest, untried(range.start..bad)])
     }
 
     /// The record that a refusal is about, where it says so truthfully.
@@ -455,7 +502,7 @@ impl Sift<'_> {
     fn loaded(&mut self, rows: u64, records: u64, stage: &mut Stage<'_>) {
         self.rows += rows;
         self.sent += records;
-        self.size = (self.size * 2).min(RECORDS);
+        self.pace.succeeded(records);
         self.savepoint.succeeded();
         if stage.is_alone() {
             stage.cannot_be_repeated("a part of its file is committed");
@@ -577,6 +624,12 @@ impl Sift<'_> {
 async fn end(mut copy: Exchange<'_>) -> Result<u64, WireError> {
     copy.end_data().await?;
     copy.finish().await
+}
+
+/// Whether a record that is refused so may be taken where other records are not there. A value, a
+/// NULL and a CHECK are matters of the record alone.
+fn depends_on_others(said: &ServerMessage) -> bool {
+    said.class() != "22" && !matches!(said.code.as_str(), "23502" | "23514")
 }
 
 /// Whether a refusal is about the data, so that other data may be loaded: its value (22), a
