@@ -1,6 +1,7 @@
 //! Values as they are judged here and as PostgreSQL judges them.
 
-use dwsload::record::check::{Check, DateOrder, Rules, SessionFacts, Verdict};
+use dwsload::name::{Identifier, TableName};
+use dwsload::record::check::{Check, DateOrder, Fault, Rules, SessionFacts, Verdict};
 use dwsload::wire::session::Session;
 
 use crate::support::scene::Scene;
@@ -219,4 +220,54 @@ fn usual_values_are_fine_and_usual_mistakes_are_bad() {
             );
         }
     }
+}
+
+/// Why the server refuses a COPY of `data` into `t`.
+async fn refused(session: &mut Session, data: &[u8]) -> (String, String) {
+    let mut copy = session.copy_in("COPY t FROM STDIN").await.expect("a COPY");
+    copy.send(data).await.expect("data is taken");
+    copy.end_data().await.expect("its end, too");
+    let error = copy.finish().await.expect_err("a bad record");
+    let said = error.server().expect("a word of the server");
+    (said.code.clone(), said.message.clone())
+}
+
+#[test]
+fn copy_says_the_same_of_records() {
+    let scene = Scene::new("CREATE TABLE t (a int NOT NULL, b varchar(3))");
+    let columns = ["a", "b"].map(|name| Identifier::new(name).expect("a name"));
+    let table = TableName::parse("t").expect("a name");
+    let facts = SessionFacts {
+        utf8: true,
+        date_order: None,
+        rules: Rules::PostgreSql,
+    };
+    let bad = |check: Check, value: &[u8]| match check.judge(value) {
+        Verdict::Bad(fault) => fault,
+        verdict => panic!("{verdict:?}"),
+    };
+    let (a, b) = (
+        || Check::new("int4", -1, &facts),
+        || Check::new("varchar", 7, &facts),
+    );
+    let shape = |found| Fault::of_shape(found, &columns).expect("a fault");
+    let cases: [(&[u8], Fault); 8] = [
+        (b"1\n", shape(1)),
+        // The shape comes first, where there is too much.
+        (b"x\tabc\t\n", shape(3)),
+        (b"\\N\tabc\n", Fault::not_null(&table, &columns[0])),
+        (b"1x\tabc\n", bad(a(), b"1x")),
+        (b"x\n", bad(a(), b"x")),
+        (b"1\tabcd\n", bad(b(), b"abcd")),
+        (b"1\ta\xff\n", bad(b(), b"a\xff")),
+        (b"1\ta\\000\n", bad(b(), b"a\0")),
+    ];
+    block_on(async {
+        let mut session = session(&scene.database.url()).await;
+        for (data, fault) in cases {
+            let said = refused(&mut session, data).await;
+            let data = data.escape_ascii();
+            assert_eq!(said, (fault.code.to_owned(), fault.reason), "{data}");
+        }
+    });
 }
