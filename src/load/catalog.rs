@@ -21,6 +21,8 @@ pub(crate) struct Column {
     pub(crate) name: Identifier,
     /// The type's own name, such as `varchar` or `int4`.
     pub(crate) type_name: String,
+    /// The type comes with the server: no other has its name and other rules.
+    pub(crate) builtin: bool,
     /// `pg_attribute.atttypmod`: 4 more than the length of a `varchar(n)`; -1 for none.
     pub(crate) type_modifier: i32,
     /// It is NOT NULL.
@@ -124,7 +126,7 @@ fn query(table: &TableName, standard_conforming_strings: bool) -> String {
     };
     format!(
         "SELECT c.oid, CASE WHEN 'orientation=column' = ANY (c.reloptions) THEN 'y' ELSE 'n' END, \
-         a.attname, t.typname, a.atttypmod, a.attnotnull, \
+         a.attname, t.typname, a.atttypmod, a.attnotnull, t.typnamespace = 11, \
          CASE WHEN (SELECT attgenerated FROM pg_catalog.pg_attribute g WHERE g.attrelid = a.attrelid AND g.attnum = a.attnum) IN ('s', 'v') \
          OR (SELECT adgencol FROM pg_catalog.pg_attrdef d WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum) = 's' THEN 'y' ELSE 'n' END \
          FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
@@ -141,7 +143,9 @@ fn column(row: &Row) -> Option<Column> {
         type_name: text(row, 3),
         type_modifier: text(row, 4).parse().unwrap_or(-1),
         not_null: text(row, 5) == "t",
-        generated: text(row, 6) == "y",
+        // The OID of pg_catalog (PostgreSQL, pg_namespace.dat; openGauss the same).
+        builtin: text(row, 6) == "t",
+        generated: text(row, 7) == "y",
     })
 }
 

@@ -94,10 +94,7 @@ pub(crate) fn check(header: &[String], expected: &[Identifier], source: &Source)
 }
 
 /// The columns COPY fills where it is given no list: all but generated ones, in table order.
-pub(super) async fn table_columns(
-    table: &TableName,
-    session: &mut Session,
-) -> Result<Vec<Identifier>> {
+async fn table_columns(table: &TableName, session: &mut Session) -> Result<Vec<Identifier>> {
     let Some(found) = catalog::look_up(table, session).await? else {
         catalog::refuse(table, session).await?;
         return Ok(Vec::new());

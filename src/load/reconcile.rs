@@ -31,8 +31,8 @@ pub(super) async fn reconcile(
         .hint("the table has no trigger that could have dropped any; please report this"))
 }
 
-/// Whether triggers of a table, or of one that inherits from it, may drop or add rows.
-async fn has_triggers(table: &TableName, session: &mut Session) -> Result<bool> {
+/// Whether triggers of a table, or of one that inherits from it, may drop, add or change rows.
+pub(super) async fn has_triggers(table: &TableName, session: &mut Session) -> Result<bool> {
     let name = literal(&table.to_string(), session.standard_conforming_strings());
     let rows = session
         .rows(&format!(

@@ -1,13 +1,17 @@
 //! What can be said of a record before it is sent: whether its shape, its encoding and its values are
 //! such that the server will take it.
 
-use crate::name::Identifier;
+use super::catalog::Column;
+use crate::name::{Identifier, TableName};
+use crate::record::check::{self, Check, DateOrder, Rules, SessionFacts, Verdict};
 use crate::record::fields::{Field, Fields};
 use crate::record::position::{Position, Record, Records};
 use crate::record::splitter::Ends;
 use crate::sink::Reject;
 use crate::source::{Begin, Block, End};
 use crate::wire::error::ServerMessage;
+use crate::wire::server::{Kind, Mode};
+use crate::wire::session::Session;
 
 /// The longest record that can be set aside, in bytes.
 pub(super) const LONGEST: usize = 64 * 1024 * 1024;
@@ -25,6 +29,14 @@ pub(super) struct Fault {
 }
 
 impl Fault {
+    /// Found before anything is sent, in `column`.
+    fn found(fault: check::Fault, column: Option<&Identifier>) -> Self {
+        Self {
+            column: column.map(|column| column.as_str().to_owned()),
+            ..Self::new(fault.code, fault.reason)
+        }
+    }
+
     fn new(code: &str, reason: String) -> Self {
         Self {
             code: code.to_owned(),
@@ -83,13 +95,83 @@ pub(super) struct Sieved {
 pub(super) struct Sieve {
     records: Records,
     fields: Option<Fields>,
-    /// The columns of the fields, in order, by name.
-    columns: Vec<Identifier>,
+    target: Target,
     shape: Shape,
     /// Records of the last block that ended, in order, with what is wrong with them.
     pub(super) ready: Vec<(Sieved, Option<Fault>)>,
     /// Their bytes.
     pub(super) bytes: Vec<u8>,
+}
+
+/// What the records are for.
+#[derive(Debug)]
+pub(super) struct Target {
+    table: TableName,
+    /// The columns of the fields, in order, by name.
+    columns: Vec<Identifier>,
+    /// What can be said of their values.
+    checks: Vec<Option<Check>>,
+    /// Those that take no NULL, and that no trigger could fill.
+    not_null: Vec<bool>,
+}
+
+impl Target {
+    /// The `columns` of a `table`, of which the catalog knows `found`. `filled`: triggers may put
+    /// a value where there is none.
+    pub(super) fn new(
+        table: &TableName,
+        columns: Vec<Identifier>,
+        found: &[Column],
+        filled: bool,
+        session: &Session,
+    ) -> Self {
+        let facts = facts(session);
+        let known = |name: &Identifier| found.iter().find(|column| column.name == *name);
+        let check = |name: &Identifier| {
+            let column = known(name).filter(|column| column.builtin)?;
+            Some(Check::new(&column.type_name, column.type_modifier, &facts))
+        };
+        let is_postgresql = session.server().kind == Kind::PostgreSql;
+        let takes_no_null = |name: &Identifier| {
+            is_postgresql && !filled && known(name).is_some_and(|column| column.not_null)
+        };
+        Self {
+            table: table.clone(),
+            checks: columns.iter().map(check).collect(),
+            not_null: columns.iter().map(takes_no_null).collect(),
+            columns,
+        }
+    }
+
+    /// What the server will say of a field, if that is known.
+    fn judge(&self, field: &Field<'_>) -> Option<Fault> {
+        let check = self.checks.get(field.index)?.as_ref()?;
+        if !field.is_whole() {
+            return None;
+        }
+        match check.judge(&field.value()) {
+            Verdict::Bad(fault) => Some(Fault::found(fault, self.columns.get(field.index))),
+            Verdict::Fine | Verdict::Unsure => None,
+        }
+    }
+}
+
+/// What of a session decides over values.
+fn facts(session: &Session) -> SessionFacts {
+    let server = session.server();
+    let rules = match (server.kind, server.mode) {
+        (Kind::PostgreSql, _) => Rules::PostgreSql,
+        (kind, Some(Mode::Pg)) if kind.is_gauss() => Rules::GaussPostgreSql,
+        (kind, Some(Mode::Ora)) if kind.is_gauss() => Rules::GaussOracle,
+        _ => Rules::Other,
+    };
+    SessionFacts {
+        utf8: session.parameter("server_encoding") == Some("UTF8"),
+        date_order: session
+            .parameter("DateStyle")
+            .and_then(DateOrder::of_date_style),
+        rules,
+    }
 }
 
 /// What the fields of records have told so far.
@@ -99,15 +181,17 @@ struct Shape {
     faults: Vec<(u64, Fault)>,
     /// The first fault of the record under way.
     open: Option<Fault>,
+    /// The first NULL of it where none may be: a server looks for those last.
+    null: Option<usize>,
 }
 
 impl Sieve {
-    /// For a file that begins so; `fields` cuts it into the fields of `columns`.
-    pub(super) fn new(begin: &Begin, fields: Option<Fields>, columns: Vec<Identifier>) -> Self {
+    /// For a file that begins so; `fields` cuts it into fields for `target`.
+    pub(super) fn new(begin: &Begin, fields: Option<Fields>, target: Target) -> Self {
         Self {
             records: Records::new(begin.offset, begin.lines),
             fields: fields.map(Fields::with_last),
-            columns,
+            target,
             shape: Shape::default(),
             ready: Vec::new(),
             bytes: Vec::new(),
@@ -127,9 +211,9 @@ impl Sieve {
     /// Takes the next block. What ends in it is ready then.
     pub(super) fn push(&mut self, block: &Block) {
         self.clear();
-        let (columns, shape) = (&self.columns, &mut self.shape);
+        let (target, shape) = (&self.target, &mut self.shape);
         if let Some(fields) = &mut self.fields {
-            fields.push(block.bytes(), |field| shape.take(field, columns));
+            fields.push(block.bytes(), |field| shape.take(field, target));
         }
         self.cut(block.bytes(), &block.found);
     }
@@ -140,9 +224,9 @@ impl Sieve {
         if !end.open_record {
             return;
         }
-        let (columns, shape) = (&self.columns, &mut self.shape);
+        let (target, shape) = (&self.target, &mut self.shape);
         if let Some(fields) = &mut self.fields {
-            fields.finish(|field| shape.take(field, columns));
+            fields.finish(|field| shape.take(field, target));
         }
         let (ready, bytes, faults) = (&mut self.ready, &mut self.bytes, &mut self.shape.faults);
         self.records
@@ -217,27 +301,37 @@ fn encoding(record: &[u8]) -> Option<Fault> {
 }
 
 impl Shape {
-    /// Takes a field: a chosen one, or the last of a record.
-    fn take(&mut self, field: &Field<'_>, columns: &[Identifier]) {
-        if !field.last {
-            return;
+    /// Takes a field: one of a column, or the last of a record.
+    fn take(&mut self, field: &Field<'_>, target: &Target) {
+        if self.open.is_none() {
+            if !field.is_null() {
+                self.open = target.judge(field);
+            } else if target.not_null.get(field.index) == Some(&true) {
+                self.null.get_or_insert(field.index);
+            }
         }
-        let fields = field.index + 1;
-        let mut fault = self.open.take();
-        if fields > columns.len() {
-            // The server counts them before it reads any.
-            fault = Some(Fault::new(
-                "22P04",
-                "extra data after last expected column".into(),
-            ));
-        } else if let (None, Some(column)) = (&fault, columns.get(fields)) {
-            fault = Some(Fault {
-                column: Some(column.as_str().to_owned()),
-                ..Fault::new("22P04", format!("missing data for column {column}"))
-            });
+        if field.last {
+            self.end(field, target);
         }
+    }
+
+    /// Ends the record of `last`, its last field.
+    fn end(&mut self, last: &Field<'_>, target: &Target) {
+        let columns = &target.columns;
+        let shape = check::Fault::of_shape(last.index + 1, columns);
+        let (value, null) = (self.open.take(), self.null.take());
+        let fault = match (shape, value) {
+            // The server counts the fields before it reads any, and misses one when it comes to it.
+            (Some(shape), _) if last.index >= columns.len() => Some(Fault::found(shape, None)),
+            (_, Some(value)) => Some(value),
+            (Some(shape), None) => Some(Fault::found(shape, columns.get(last.index + 1))),
+            (None, None) => null.and_then(|index| columns.get(index)).map(|column| {
+                let fault = check::Fault::not_null(&target.table, column);
+                Fault::found(fault, Some(column))
+            }),
+        };
         if let Some(fault) = fault {
-            self.faults.push((field.record, fault));
+            self.faults.push((last.record, fault));
         }
     }
 }

@@ -10,12 +10,12 @@ use std::ops::Range;
 
 use super::file::{Here, Loaded, begin, reading};
 use super::lane::input_thread_died;
-use super::reconcile::reconcile;
-use super::sieve::{Fault, LONGEST, Sieve, Sieved};
-use super::{columns, compatibility, place};
+use super::reconcile::{has_triggers, reconcile};
+use super::sieve::{Fault, LONGEST, Sieve, Sieved, Target};
+use super::{catalog, columns, compatibility, place};
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{CopyFrom, MostRejects, Rejecting};
-use crate::name::column_list;
+use crate::name::{Identifier, column_list};
 use crate::progress::{Event, Observer};
 use crate::record::dialect::Dialect;
 use crate::record::fields::Fields;
@@ -48,8 +48,15 @@ pub(super) async fn load(
         size: begin.size,
     });
     let listed = columns::columns(step, source, &begin, stage.session).await?;
-    let columns = if listed.is_empty() {
-        columns::table_columns(&step.table, stage.session).await?
+    let Some(table) = catalog::look_up(&step.table, stage.session).await? else {
+        catalog::refuse(&step.table, stage.session).await?;
+        return Err(Error::new(
+            ErrorKind::Server,
+            format!("the columns of {} are not to be seen", step.table.plain()),
+        ));
+    };
+    let columns: Vec<Identifier> = if listed.is_empty() {
+        table.filled().map(|column| column.name.clone()).collect()
     } else {
         listed.clone()
     };
@@ -57,6 +64,8 @@ pub(super) async fn load(
         .iter()
         .map(|column| Some(compatibility::nulls(column, &step.dialect)))
         .collect();
+    let filled = has_triggers(&step.table, stage.session).await?;
+    let target = Target::new(&step.table, columns, &table.columns, filled, stage.session);
     let fields = Fields::new(&step.dialect, nulls, markers, begin.lines);
     let options = step
         .dialect
@@ -86,7 +95,7 @@ pub(super) async fn load(
     };
     let mut supply = Supply {
         feed,
-        sieve: Sieve::new(&begin, fields, columns),
+        sieve: Sieve::new(&begin, fields, target),
         next: 0,
         end: None,
         last: (

@@ -13,6 +13,7 @@ fn column(name: &str, type_name: &str, type_modifier: i32) -> Column {
         name: Identifier::new(name).unwrap(),
         type_name: type_name.into(),
         type_modifier,
+        builtin: true,
         not_null: false,
         generated: false,
     }
