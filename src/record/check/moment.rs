@@ -28,6 +28,9 @@ enum Form {
     Odd,
 }
 
+/// The days of each month in a common year. There is no month 0.
+const DAYS: [u32; 13] = [0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+
 /// Words that stand for a moment, now or in older versions.
 const WORDS: [&str; 11] = [
     "epoch",
@@ -190,14 +193,10 @@ fn calendar(year: Option<u32>, month: Option<u32>, day: Option<u32>) -> Form {
     let (Some(year), Some(month), Some(day)) = (year, month, day) else {
         return Form::Odd;
     };
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let days = match month {
-        2 if leap => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        1..=12 => 31,
-        _ => 0,
-    };
+    // A table, for a branch by month is guessed wrong too often.
+    let days = DAYS.get(month as usize);
+    let leap = month == 2 && year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let days = days.map_or(0, |days| days + u32::from(leap));
     if year > 0 && (1..=days).contains(&day) {
         Form::Known
     } else {
@@ -271,8 +270,9 @@ fn is_offset(text: &[u8]) -> bool {
 /// The number that a few digits say.
 #[inline]
 fn number(digits: &[u8]) -> Option<u32> {
-    digits.iter().try_fold(0, |number, byte| {
+    let (number, wrong) = digits.iter().fold((0, false), |(number, wrong), byte| {
         let digit = byte.wrapping_sub(b'0');
-        (digit < 10).then_some(number * 10 + u32::from(digit))
-    })
+        (number * 10 + u32::from(digit), wrong | (digit > 9))
+    });
+    (!wrong).then_some(number)
 }

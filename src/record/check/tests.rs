@@ -137,3 +137,17 @@ fn a_record_of_another_shape_is_told_as_the_server_tells_it() {
         "null value in column \"a\" of relation \"t\" violates not-null constraint"
     );
 }
+
+#[test]
+fn a_byte_that_is_no_plain_ascii_is_seen_wherever_it_stands() {
+    let text = Check::new("text", -1, &FACTS);
+    for length in 1..40 {
+        assert_eq!(text.judge(&vec![1; length]), Verdict::Fine);
+        assert_eq!(text.judge(&vec![0x7f; length]), Verdict::Fine);
+        for (at, byte) in (0..length).flat_map(|at| [0, 0x80, 0xff].map(|byte| (at, byte))) {
+            let mut value = vec![b'a'; length];
+            value[at] = byte;
+            assert!(matches!(text.judge(&value), Verdict::Bad(_)), "{value:?}");
+        }
+    }
+}

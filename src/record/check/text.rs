@@ -57,10 +57,20 @@ impl Length {
 /// Whether it is ASCII without a NUL.
 #[inline]
 fn is_plain_ascii(value: &[u8]) -> bool {
-    // Without a branch for each byte it is done in words.
-    value
-        .iter()
-        .fold(true, |all, byte| all & (byte.wrapping_sub(1) < 0x7f))
+    let Some(last) = value.last_chunk::<8>() else {
+        return value
+            .iter()
+            .fold(true, |all, byte| all & (byte.wrapping_sub(1) < 0x7f));
+    };
+    let words = value.chunks_exact(8).map(|word| {
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(word);
+        u64::from_ne_bytes(bytes)
+    });
+    // A byte above 127 has its highest bit set, and 1 less than a NUL has.
+    let suspect = |word: u64| (word.wrapping_sub(u64::MAX / 255) | word) & (u64::MAX / 255 * 128);
+    let start = suspect(u64::from_ne_bytes(*last));
+    words.fold(start, |found, word| found | suspect(word)) == 0
 }
 
 /// Whether the database takes the bytes as text at all.
