@@ -72,6 +72,11 @@ impl TableName {
         self.schema.as_ref()
     }
 
+    /// The table `name` of `schema`, or the one that the search path finds.
+    pub fn new(schema: Option<Identifier>, name: Identifier) -> Self {
+        Self { schema, name }
+    }
+
     /// The table's own name, without the schema.
     pub fn name(&self) -> &Identifier {
         &self.name

@@ -43,6 +43,27 @@ pub enum Ability {
     LikeDistribution,
     /// CREATE TABLE (LIKE ... INCLUDING RELOPTIONS).
     LikeReloptions,
+    /// CREATE TABLE AS with the columns that decide on the node of a row; the answer is the clause.
+    DistributeBy,
+    /// UPDATE of the columns that decide on the node of a row.
+    DistributionUpdate,
+    /// The rows that COPY brings into a new table lie in the order of its data, by their `ctid`.
+    CopyOrder,
+    /// ANALYZE of a table inside a transaction.
+    AnalyzeInTransaction,
+    /// `xmax = 0` in RETURNING tells the rows that an INSERT ... ON CONFLICT has inserted.
+    UpsertOutcome,
+    /// The operator `*<>`: whether two rows differ in any byte.
+    ImageComparison,
+    /// Generated columns; the answer says which column of the catalog tells them.
+    GeneratedColumns,
+    /// Identity columns.
+    IdentityColumns,
+    /// Indexes with INCLUDE columns.
+    IncludeColumns,
+    /// Everything that hangs on a table is in catalogs that dwsload knows, so that another can take
+    /// its place.
+    SwapTables,
     /// TRUNCATE is undone by ROLLBACK.
     TransactionalTruncate,
     /// TRUNCATE ... RESTART IDENTITY.
@@ -406,6 +427,63 @@ const TABLE: &[Entry] = &[
         rule(DWS, Yes, CREATE_TABLE_PAGE),
         rule(OPENGAUSS, Yes, Descent),
         rule(GAUSSDB, Yes, Descent),
+    ] },
+    Entry { ability: Ability::DistributeBy, words: "CREATE TABLE AS with a distribution", rules: &[
+        rule(GREENPLUM, How("DISTRIBUTED BY, behind the query"), Descent),
+        rule(PG, No, Postgres),
+        rule(DWS, How("DISTRIBUTE BY HASH, before the query"), Source::Dws("CREATE TABLE AS")),
+        rule(OPENGAUSS, No, Observed),
+        rule(GAUSSDB, No, Descent),
+    ] },
+    Entry { ability: Ability::DistributionUpdate, words: "UPDATE of distribution columns", rules: &[
+        rule(DWS, Instead("DELETE and INSERT"), Source::Dws("UPDATE")),
+        rule(EVERY, Yes, Descent),
+    ] },
+    Entry { ability: Ability::CopyOrder, words: "a table keeps the order of a COPY", rules: &[
+        rule(GREENPLUM, No, Descent),
+        rule(PG, Yes, Postgres),
+        rule(OPENGAUSS, Yes, Descent),
+        rule(GAUSS, No, Descent),
+    ] },
+    Entry { ability: Ability::AnalyzeInTransaction, words: "ANALYZE in a transaction", rules: &[
+        rule(PG, Yes, Postgres),
+        rule(DWS.from(8, 1, 1), Yes, Source::Dws("ANALYZE")),
+        rule(DWS, No, Source::Dws("ANALYZE")),
+        rule(GAUSS, Yes, Descent),
+    ] },
+    Entry { ability: Ability::UpsertOutcome, words: "an upsert tells its inserts", rules: &[
+        rule(GREENPLUM, No, Descent),
+        rule(PG.from(9, 5, 0), Yes, Postgres),
+        rule(PG, No, Postgres),
+        rule(GAUSS, No, Descent),
+    ] },
+    Entry { ability: Ability::ImageComparison, words: "rows compared byte by byte", rules: &[
+        rule(PG.from(9, 4, 0), Yes, Postgres),
+        rule(PG, No, Postgres),
+        rule(GAUSS, No, Descent),
+    ] },
+    Entry { ability: Ability::GeneratedColumns, words: "generated columns", rules: &[
+        rule(PG.from(12, 0, 0), How("pg_attribute.attgenerated"), Postgres),
+        rule(PG, No, Postgres),
+        rule(OPENGAUSS, How("pg_attrdef.adgencol"), Observed),
+        rule(GAUSS, No, Descent),
+    ] },
+    Entry { ability: Ability::IdentityColumns, words: "identity columns", rules: &[
+        rule(PG.from(10, 0, 0), Yes, Postgres),
+        rule(PG, No, Postgres),
+        rule(OPENGAUSS, No, Observed),
+        rule(GAUSS, No, Descent),
+    ] },
+    Entry { ability: Ability::IncludeColumns, words: "indexes with INCLUDE", rules: &[
+        rule(PG.from(11, 0, 0), Yes, Postgres),
+        rule(PG, No, Postgres),
+        rule(GAUSS, No, Descent),
+    ] },
+    Entry { ability: Ability::SwapTables, words: "a table takes the place of another", rules: &[
+        rule(GREENPLUM, Instead("TRUNCATE"), Descent),
+        rule(PG.from(12, 0, 0), Yes, Postgres),
+        rule(PG, Instead("TRUNCATE"), Descent),
+        rule(GAUSS, Instead("TRUNCATE"), Descent),
     ] },
     Entry { ability: Ability::TransactionalTruncate, words: "ROLLBACK undoes TRUNCATE", rules: &[
         rule(GREENPLUM, Yes, Descent),
