@@ -26,8 +26,8 @@
 //! extended protocol. Positions of PostgreSQL's own syntax errors are those in the text that the
 //! gate passes on. Texts are read as if in an encoding that keeps ASCII apart, which GBK does not.
 //! PostgreSQL words many errors, and tags some results, in another way than Gauss servers; only few
-//! are put right. What PostgreSQL itself does not have (`LOG ERRORS`, `ON DUPLICATE KEY UPDATE`,
-//! `DISTRIBUTE BY`) it refuses here too.
+//! are put right. What PostgreSQL itself does not have (`LOG ERRORS`, `ON DUPLICATE KEY UPDATE`) it
+//! refuses here too, but for `DISTRIBUTE BY HASH`, which is passed over.
 //!
 //! [`recorded`] compares the gate with what an openGauss was recorded saying, and [`clients`] has
 //! independent clients of Gauss servers log in and load through it.

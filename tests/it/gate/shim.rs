@@ -118,7 +118,19 @@ pub(super) type Edit = (std::ops::Range<usize>, String);
 pub(super) fn edits(statement: &Statement<'_>) -> Vec<Edit> {
     let mut edits = names(statement);
     edits.extend(setting(statement));
+    edits.extend(distribution(statement));
     edits
+}
+
+/// PostgreSQL has one node: where the rows of a new table go is nothing to it.
+fn distribution(statement: &Statement<'_>) -> Option<Edit> {
+    if !statement.begins(&["create"]) {
+        return None;
+    }
+    let first = statement.find(&["distribute", "by", "hash", "("])?;
+    let words = &statement.words;
+    let last = (first..words.len()).find(|at| words[*at].is(")"))?;
+    Some((words[first].start..words[last].end, String::new()))
 }
 
 fn names(statement: &Statement<'_>) -> Vec<Edit> {
@@ -201,6 +213,10 @@ mod tests {
             (
                 "SELECT 'pg_class', pg_class.oid FROM pg_class AS pg_class",
                 "SELECT 'pg_class', gauss.pg_class.oid FROM gauss.pg_class AS pg_class",
+            ),
+            (
+                "CREATE TABLE a DISTRIBUTE BY HASH (\"b)\", c) AS SELECT 1",
+                "CREATE TABLE a  AS SELECT 1",
             ),
             ("SET session_timeout = 0", "SET gauss.session_timeout = 0"),
             (
