@@ -4,6 +4,7 @@
 //! and checks nothing again.
 
 mod diagnose;
+mod mode;
 mod raw;
 mod reader;
 mod resolve;
@@ -21,6 +22,7 @@ use crate::wire::server::Kind;
 use crate::wire::settings::Settings;
 
 pub(crate) use diagnose::nearest;
+pub use mode::{ByKey, Change, Duplicates, Mode};
 pub use resolve::load;
 
 /// A job file, read, checked and with every default filled in.
@@ -196,6 +198,8 @@ pub struct CopyFrom {
     pub compression: Compression,
     /// Bytes read at once; `None` for dwsload's own choice. Never 0.
     pub size: Option<usize>,
+    /// What the records do to the table. Anything but an append needs a transaction.
+    pub mode: Mode,
     /// No file found.
     pub on_missing: Policy,
     /// A file without a record.

@@ -38,7 +38,8 @@ const JOB: Keys = Keys {
     reserved: &["exactly_once", "lock"],
 };
 
-/// The job file's folder, which its paths are relative to, so that the caller's does not matter.
+/// What the steps of a job share. First of all the job file's folder, which its paths are relative to,
+/// so that the caller's does not matter.
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
@@ -46,6 +47,8 @@ pub(super) struct Folder {
     pub(super) stdin_taken: Cell<bool>,
     /// Files that steps write.
     pub(super) outputs: RefCell<BTreeSet<PathBuf>>,
+    /// Each statement of a step commits by itself.
+    pub(super) alone: bool,
 }
 
 impl Folder {
@@ -184,10 +187,14 @@ fn resolve(file: &Path, reader: &mut Reader<'_>) -> Option<Job> {
     if let Some(at) = fields.get("vars") {
         vars(at);
     }
+    let transaction = fields
+        .get("transaction")
+        .map_or(Some(Transaction::Job), transaction);
     let folder = Folder {
         path: file.parent().unwrap_or(Path::new("")).to_owned(),
         stdin_taken: Cell::new(false),
         outputs: RefCell::default(),
+        alone: transaction == Some(Transaction::None),
     };
     let connection = connection(fields.get("connection"), &folder);
     let server = match fields.get("server") {
@@ -195,9 +202,6 @@ fn resolve(file: &Path, reader: &mut Reader<'_>) -> Option<Job> {
         None => Some(None),
     };
     let session = fields.get("session").map_or(Some(Vec::new()), session);
-    let transaction = fields
-        .get("transaction")
-        .map_or(Some(Transaction::Job), transaction);
     let retry = fields.get("retry").map_or(Some(Retry::default()), retry);
     let timeout = match fields.get("timeout") {
         Some(at) => at.parse(duration).map(Some),

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::mode::{Mode, mode};
 use super::reader::{At, Fields, Keys};
 use super::resolve::Folder;
 use super::{
@@ -46,6 +47,10 @@ const COPY_FROM: Keys = Keys {
         "force_null",
         "force_not_null",
         "compression",
+        "mode",
+        "key",
+        "duplicates",
+        "swap",
         "on_missing",
         "on_empty",
         "on_error",
@@ -61,10 +66,6 @@ const COPY_FROM: Keys = Keys {
         "set",
         "select",
         "where",
-        "mode",
-        "key",
-        "duplicates",
-        "swap",
         "connections",
         "batch",
         "wire",
@@ -218,8 +219,25 @@ fn copy_from(at: &At<'_>, folder: &Folder) -> Option<CopyFrom> {
     let compression = or(&fields, "compression", Compression::Auto, compression);
     let size = optional(&fields, "size", size);
     let on_missing = or(&fields, "on_missing", Policy::Fail, policy);
-    let on_empty = or(&fields, "on_empty", Policy::Warn, policy);
+    let named = columns.as_ref().and_then(Option::as_deref);
+    let mode = mode(&fields, named, header, folder.alone);
+    // An empty file would empty the table.
+    let cautious = match &mode {
+        Some(Mode::Replace { .. }) => Policy::Fail,
+        _ => Policy::Warn,
+    };
+    let on_empty = or(&fields, "on_empty", cautious, policy);
     let rejecting = rejecting(&fields, folder);
+    let into_table = matches!(
+        mode,
+        None | Some(Mode::Append | Mode::Replace { swap: false })
+    );
+    if rejecting.is_some() && !into_table {
+        fields.refuse(
+            &["on_error"],
+            "records can be rejected with `mode: append` and `mode: replace` without `swap`; other modes do not support it yet",
+        );
+    }
     if header == Some(Header::Map) {
         fields.refuse(
             &["columns"],
@@ -244,6 +262,7 @@ fn copy_from(at: &At<'_>, folder: &Folder) -> Option<CopyFrom> {
         header: header?,
         compression: compression?,
         size: size?.flatten(),
+        mode: mode?,
         on_missing: on_missing?,
         on_empty: on_empty?,
         rejecting,

@@ -3,6 +3,7 @@
 use super::advice::{Spot, advice};
 use super::compatibility::Findings;
 use super::lane::{Lane, Stopped, input_thread_died};
+use super::mode::Destination;
 use super::reconcile::reconcile;
 use super::{columns, place};
 use crate::error::{Error, ErrorKind, Result};
@@ -35,6 +36,7 @@ pub(super) struct Loaded {
 pub(super) async fn load(
     step: &CopyFrom,
     source: &Source,
+    destination: &mut Destination,
     stage: &mut Stage<'_>,
     findings: Option<&mut Findings>,
 ) -> Result<Loaded> {
@@ -53,19 +55,17 @@ pub(super) async fn load(
         ));
     }
     let columns = columns::columns(step, source, &begin, stage.session).await?;
+    let (table, columns) = destination.columns(step, source, columns, stage).await?;
     let options = step
         .dialect
         .copy_options(stage.session.standard_conforming_strings());
-    let sql = format!(
-        "COPY {}{} FROM stdin {options}",
-        step.table,
-        column_list(&columns)
-    );
+    let sql = format!("COPY {table}{} FROM stdin {options}", column_list(&columns));
     let server = stage.session.server().clone();
     let here = Here {
         step,
         source,
         server: &server,
+        destination,
     };
     let mut copy = stage
         .session
@@ -93,6 +93,7 @@ pub(super) async fn load(
     };
     reconcile(&here, lane.positions.records(), rows, stage).await?;
     here.note_marker(lane.end, stage);
+    destination.copied(source, rows);
     let loaded = Loaded {
         rows,
         bytes: lane.bytes,
@@ -136,6 +137,7 @@ pub(super) struct Here<'a> {
     pub(super) step: &'a CopyFrom,
     pub(super) source: &'a Source,
     pub(super) server: &'a Server,
+    pub(super) destination: &'a Destination,
 }
 
 impl Here<'_> {
@@ -179,6 +181,7 @@ impl Here<'_> {
 
     /// The server's refusal, with the place in the file it is about.
     fn refused(&self, error: WireError, lane: Option<&Lane>) -> Error {
+        let error = self.destination.in_words_of(self.step, error);
         let at = lane.and_then(|lane| {
             place::place(
                 error.server()?,
@@ -197,6 +200,7 @@ impl Here<'_> {
         at: Option<Position>,
         in_quote: bool,
     ) -> Error {
+        let error = self.destination.in_words_of(self.step, error);
         let what = format!(
             "cannot load `{}` into {}",
             self.source,
@@ -214,9 +218,11 @@ impl Here<'_> {
             first_record: at.is_some_and(|at| at.record == 1),
             in_quote,
         };
-        let hint = error
-            .server()
-            .and_then(|said| advice(self.step, self.source, self.server, said, spot));
+        let of_mode = self.destination.hint(&error);
+        let hint = of_mode.or_else(|| {
+            let said = error.server()?;
+            advice(self.step, self.source, self.server, said, spot)
+        });
         let mut error = Error::from(error).within(message);
         if let Some(at) = at {
             error = error.line("byte", at.offset.to_string());

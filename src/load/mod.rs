@@ -1,4 +1,5 @@
-//! Files into a table: each file is one COPY, all of them in the step's transaction.
+//! Files into a table: each file is one COPY, all of them in the step's transaction. What the records
+//! do to the table is the mode's: [`mode`].
 
 mod advice;
 pub(crate) mod catalog;
@@ -7,6 +8,7 @@ mod columns;
 pub(crate) mod compatibility;
 mod file;
 mod lane;
+mod mode;
 mod place;
 mod reconcile;
 mod scrutiny;
@@ -17,7 +19,7 @@ use std::path::Path;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{CopyFrom, MostRejects, Policy, Rejecting};
-use crate::progress::{Event, Outcome};
+use crate::progress::{Changes, Event, Outcome};
 use crate::run::Stage;
 use crate::source::{self, Source};
 use crate::wire::server::{Ability, Server};
@@ -25,6 +27,7 @@ use crate::wire::server::{Ability, Server};
 pub(crate) use columns::{check as check_header, mapped};
 pub(crate) use file::{begin, reading};
 pub(crate) use lane::{Lane, Stopped};
+use mode::Destination;
 pub(crate) use place::place;
 use scrutiny::Scrutiny;
 
@@ -32,6 +35,11 @@ use scrutiny::Scrutiny;
 pub(crate) async fn copy_from(step: &CopyFrom, stage: &mut Stage<'_>) -> Result<Outcome> {
     check(step, stage.session.server())?;
     let sources = inputs(step, stage)?;
+    if sources.is_empty() {
+        // No file is no reason to touch the table.
+        return Ok(outcome(stage, None));
+    }
+    let mut destination = Destination::prepare(step, stage).await?;
     let mut scrutiny = Scrutiny::new(&step.table, stage.session).await?;
     for source in sources {
         // By name, not by number: another file may have come since.
@@ -42,8 +50,11 @@ pub(crate) async fn copy_from(step: &CopyFrom, stage: &mut Stage<'_>) -> Result<
             stage.cannot_be_repeated("its input has been read, and can be read only once");
         }
         let loaded = match &step.rejecting {
-            Some(rejecting) => sift::load(step, rejecting, &source, stage).await,
-            None => file::load(step, &source, stage, scrutiny.findings.as_mut()).await,
+            Some(rejecting) => sift::load(step, rejecting, &source, &destination, stage).await,
+            None => {
+                let findings = scrutiny.findings.as_mut();
+                file::load(step, &source, &mut destination, stage, findings).await
+            }
         };
         stage.observer.observe(Event::FileDone);
         stage.notices();
@@ -66,12 +77,18 @@ pub(crate) async fn copy_from(step: &CopyFrom, stage: &mut Stage<'_>) -> Result<
     if let Some(rejecting) = &step.rejecting {
         check_share(rejecting, stage)?;
     }
-    Ok(Outcome::Loaded {
+    let changes = destination.finish(step, stage).await?;
+    Ok(outcome(stage, changes))
+}
+
+fn outcome(stage: &Stage<'_>, changes: Option<Changes>) -> Outcome {
+    Outcome::Loaded {
         rows: stage.parts.rows,
         bytes: stage.parts.bytes,
         files: stage.parts.files.len(),
         rejected: stage.parts.rejected,
-    })
+        changes,
+    }
 }
 
 /// Refuses a share of rejected records that the job does not allow, and a step that rejects all.

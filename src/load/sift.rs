@@ -10,6 +10,7 @@ use std::ops::Range;
 
 use super::file::{Here, Loaded, begin, reading};
 use super::lane::input_thread_died;
+use super::mode::Destination;
 use super::reconcile::{has_triggers, reconcile};
 use super::sieve::{Fault, LONGEST, Sieve, Sieved, Target};
 use super::{catalog, columns, compatibility, place};
@@ -36,6 +37,7 @@ pub(super) async fn load(
     step: &CopyFrom,
     rejecting: &Rejecting,
     source: &Source,
+    destination: &Destination,
     stage: &mut Stage<'_>,
 ) -> Result<Loaded> {
     let server = stage.session.server().clone();
@@ -75,6 +77,7 @@ pub(super) async fn load(
             step,
             source,
             server: &server,
+            destination,
         },
         rejecting,
         copy: format!(

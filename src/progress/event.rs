@@ -91,7 +91,7 @@ pub enum Outcome {
     Holds(u64),
     /// Files were loaded.
     Loaded {
-        /// Rows in the table, by the server's count.
+        /// Rows that came out of them, by the server's count.
         rows: u64,
         /// Bytes sent, decompressed.
         bytes: u64,
@@ -99,6 +99,8 @@ pub enum Outcome {
         files: usize,
         /// Records that were set aside.
         rejected: u64,
+        /// What they did to the table, where they did not just come to its rows.
+        changes: Option<Changes>,
     },
     /// Rows were unloaded.
     Unloaded {
@@ -109,6 +111,22 @@ pub enum Outcome {
         /// Whoever read standard output stopped before the end.
         reader_gone: bool,
     },
+}
+
+/// What the records of a load did, by their keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Changes {
+    /// Rows inserted; `None` where the mode inserts none.
+    pub inserted: Option<u64>,
+    /// Rows updated; `None` where the mode updates none.
+    pub updated: Option<u64>,
+    /// Rows deleted; `None` where the mode deletes none.
+    pub deleted: Option<u64>,
+    /// Records that changed nothing: their rows were like them already, or were there, or were not,
+    /// as the mode has it.
+    pub unchanged: u64,
+    /// Records that were left out, for another with the same key.
+    pub duplicates: u64,
 }
 
 /// A result to show: every value as the server prints it.

@@ -10,7 +10,7 @@ pub(crate) mod wording;
 use std::io::IsTerminal;
 
 pub use bars::Bars;
-pub use event::{Event, Observer, Outcome, Table};
+pub use event::{Changes, Event, Observer, Outcome, Table};
 pub use plain::{Lines, Plain};
 
 use crate::secret::Secrets;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::event::Outcome;
+use super::event::{Changes, Outcome};
 use crate::error::indented;
 use crate::run::Totals;
 use crate::wire::error::ServerMessage;
@@ -79,13 +79,15 @@ pub(super) fn outcome(outcome: &Outcome, elapsed: Duration) -> String {
             bytes: size,
             files,
             rejected,
+            changes: done,
         } => format!(
-            "{}, {}{} from {} file{} ({took}{})",
+            "{}, {}{} from {} file{}{} ({took}{})",
             rows(*number),
             bytes(*size),
             set_aside(*rejected),
             count(*files as u64),
             if *files == 1 { "" } else { "s" },
+            done.map_or(String::new(), |done| format!(": {}", changes(&done))),
             speed(*size, elapsed)
         ),
         Outcome::Unloaded {
@@ -112,6 +114,32 @@ fn set_aside(rejected: u64) -> String {
         0 => String::new(),
         _ => format!(", {} rejected", count(rejected)),
     }
+}
+
+/// `3 inserted, 2 updated, 5 unchanged, 1 duplicate left out`.
+fn changes(done: &Changes) -> String {
+    let mut parts = Vec::new();
+    for (number, what) in [
+        (done.inserted, "inserted"),
+        (done.updated, "updated"),
+        (done.deleted, "deleted"),
+    ] {
+        parts.extend(number.map(|number| format!("{} {what}", count(number))));
+    }
+    let rest = match done {
+        Changes {
+            deleted: Some(_), ..
+        } => "not there",
+        Changes { updated: None, .. } => "there already",
+        _ => "unchanged",
+    };
+    parts.push(format!("{} {rest}", count(done.unchanged)));
+    match done.duplicates {
+        0 => {}
+        1 => parts.push("1 duplicate left out".into()),
+        several => parts.push(format!("{} duplicates left out", count(several))),
+    }
+    parts.join(", ")
 }
 
 /// Command tags, equal neighbours counted: `INSERT 0 1 x 3, SELECT 3`.

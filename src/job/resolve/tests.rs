@@ -111,7 +111,7 @@ steps:
       table: a.b.c
       format: cvs
       size: 0
-      mode: upsert
+      wire: binary
       columns: []
     table: t
   - sql: SELECT ${{ vars.nope }}
@@ -138,7 +138,7 @@ steps:
           orders.yaml:9:14: steps[1].copy_from.table: `a.b.c` has more than two parts; write schema.table, and put a name that holds a dot in double quotes
           orders.yaml:10:15: steps[1].copy_from.format: expected text, csv, binary, found `cvs`; did you mean `csv`?
           orders.yaml:11:13: steps[1].copy_from.size: a `size` of 0 would load nothing and call it success; leave it out, or give bytes
-          orders.yaml:12:7: steps[1].copy_from.mode: `mode` is not supported yet
+          orders.yaml:12:7: steps[1].copy_from.wire: `wire` is not supported yet
           orders.yaml:13:16: steps[1].copy_from.columns: the list is empty; leave it out to take all columns
           orders.yaml:14:5: steps[1].table: `table` is no key of a step; it belongs under `copy_from` or `copy_to`: indent it further
           orders.yaml:15:10: steps[2].sql: `vars.nope` is not set: set it under `vars`, with `--var nope=...`, or give `| default('...')`

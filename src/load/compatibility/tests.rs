@@ -31,6 +31,7 @@ fn step(format: Format) -> CopyFrom {
         on_missing: Policy::Fail,
         on_empty: Policy::Fail,
         rejecting: None,
+        mode: crate::job::Mode::Append,
     }
 }
 

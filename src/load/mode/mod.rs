@@ -1,0 +1,133 @@
+//! The modes of a load: where its records go first, and what they do to the table then.
+//!
+//! An append and a replacement go into the table itself. What goes by a key is gathered in a staging
+//! table, all files of the step, and merged from there once. A swap fills a new table, which takes the
+//! place of the old one.
+
+mod duplicates;
+mod locate;
+mod merge;
+mod replace;
+mod staging;
+mod statements;
+mod target;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::job::{CopyFrom, Mode};
+use crate::name::{Identifier, TableName};
+use crate::progress::Changes;
+use crate::run::Stage;
+use crate::source::Source;
+use crate::wire::error::WireError;
+
+use staging::Staging;
+
+/// Where the records of a step go.
+#[derive(Debug)]
+pub(super) enum Destination {
+    /// Into the table.
+    Table,
+    /// Into a staging table, to be merged into the table.
+    Staging(Box<Staging>),
+}
+
+impl Destination {
+    /// Makes ready for the files of `step`, before any of them is opened.
+    ///
+    /// # Errors
+    /// The table does not allow what the step wants, or the server refuses it.
+    pub(super) async fn prepare(step: &CopyFrom, stage: &mut Stage<'_>) -> Result<Self> {
+        match &step.mode {
+            Mode::Append => Ok(Self::Table),
+            Mode::Replace { swap: true } => Err(Error::new(
+                ErrorKind::Job,
+                "`swap: true` is not supported yet",
+            )),
+            Mode::Replace { swap: false } => {
+                replace::empty(step, stage).await?;
+                Ok(Self::Table)
+            }
+            Mode::ByKey(by_key) => {
+                let staging = Staging::prepare(step, by_key, stage).await?;
+                Ok(Self::Staging(Box::new(staging)))
+            }
+        }
+    }
+
+    /// The table that the COPY of a file fills, and the column list of it. `columns` are those that
+    /// the file or the job names; none for all.
+    ///
+    /// # Errors
+    /// The columns do not fit the table, the key or the files before.
+    pub(super) async fn columns(
+        &mut self,
+        step: &CopyFrom,
+        source: &Source,
+        columns: Vec<Identifier>,
+        stage: &mut Stage<'_>,
+    ) -> Result<(TableName, Vec<Identifier>)> {
+        match self {
+            Self::Table => Ok((step.table.clone(), columns)),
+            Self::Staging(staging) => staging.columns(step, source, columns, stage).await,
+        }
+    }
+
+    /// Takes note that `rows` came from `source`.
+    pub(super) fn copied(&mut self, source: &Source, rows: u64) {
+        match self {
+            Self::Table => {}
+            Self::Staging(staging) => staging.copied(source, rows),
+        }
+    }
+
+    /// Does with the records what the mode says. `None` where they are in the table already.
+    ///
+    /// # Errors
+    /// A key stands twice, or the server refuses.
+    pub(super) async fn finish(
+        &mut self,
+        step: &CopyFrom,
+        stage: &mut Stage<'_>,
+    ) -> Result<Option<Changes>> {
+        match self {
+            Self::Table => Ok(None),
+            Self::Staging(staging) => staging.finish(step, stage).await,
+        }
+    }
+
+    /// The error as it is about the table that people know.
+    pub(super) fn in_words_of(&self, step: &CopyFrom, error: WireError) -> WireError {
+        match self {
+            Self::Table => error,
+            Self::Staging(_) => {
+                let ours = (staging::NAME, step.table.name().as_str());
+                renamed(error, &[ours])
+            }
+        }
+    }
+
+    /// What to do about `error`, where the mode knows it.
+    pub(super) fn hint(&self, error: &WireError) -> Option<String> {
+        match self {
+            Self::Table => None,
+            Self::Staging(staging) => staging.hint(error),
+        }
+    }
+}
+
+/// The error with names of ours replaced: pairs of ours and theirs.
+fn renamed(error: WireError, names: &[(&str, &str)]) -> WireError {
+    let WireError::Refused(mut said) = error else {
+        return error;
+    };
+    let said_in = &mut *said;
+    let texts = [&mut said_in.detail, &mut said_in.hint, &mut said_in.context];
+    for text in texts.into_iter().flatten().chain([&mut said_in.message]) {
+        for (ours, theirs) in names {
+            if text.contains(ours) {
+                *text = text.replace(ours, theirs);
+            }
+        }
+    }
+    WireError::Refused(said)
+}

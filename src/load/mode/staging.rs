@@ -1,0 +1,371 @@
+//! The staging table of a mode that goes by a key: temporary, the session's own, with the columns that
+//! are loaded. It takes the files of the step as the table would, type for type.
+
+use super::merge::Merge;
+use super::statements::Statements;
+use super::target::{Column, Target, listed};
+use super::{duplicates, renamed};
+use crate::error::{Error, ErrorKind, Result};
+use crate::job::{ByKey, Change, CopyFrom, Duplicates, Header};
+use crate::name::{Identifier, TableName, column_list};
+use crate::progress::Changes;
+use crate::run::Stage;
+use crate::source::Source;
+use crate::wire::error::WireError;
+use crate::wire::server::{Ability, Server};
+
+/// Its name. It lives no longer than its step, so that one name is enough.
+pub(super) const NAME: &str = "dwsload_staging";
+
+/// A staging table, made with the first file.
+#[derive(Debug)]
+pub(in crate::load) struct Staging {
+    target: Target,
+    by_key: ByKey,
+    table: TableName,
+    made: Option<Made>,
+    /// What is in it, in order: files and their rows.
+    files: Vec<(Source, u64)>,
+}
+
+/// What is known once the columns are.
+#[derive(Debug)]
+pub(super) struct Made {
+    pub(super) columns: Vec<Identifier>,
+    pub(super) key: Vec<Identifier>,
+}
+
+impl Staging {
+    /// Checks what can be checked before the columns of the files are known.
+    pub(super) async fn prepare(
+        step: &CopyFrom,
+        by_key: &ByKey,
+        stage: &mut Stage<'_>,
+    ) -> Result<Self> {
+        let target = Target::read(&step.table, stage.session).await?;
+        if let Some(columns) = &step.columns {
+            target.check_columns(columns, "`columns`")?;
+        }
+        if let Some(key) = &by_key.key {
+            target.check_columns(key, "`key`")?;
+        } else if target.primary().is_none() {
+            return Err(Error::new(
+                ErrorKind::Server,
+                format!(
+                    "`mode: {}` needs a key, and `{}` has no primary key",
+                    by_key.change.word(),
+                    target.called
+                ),
+            )
+            .hint("`key: [a, b]` names the columns by which records and rows are compared"));
+        }
+        if !target.may_stage {
+            return Err(
+                lacks(&target, by_key.change, "TEMP on the database").hint(format!(
+                    "`GRANT TEMP ON DATABASE {} TO {}`",
+                    target.database, target.user
+                )),
+            );
+        }
+        let server = stage.session.server();
+        if by_key.duplicates != Duplicates::Error && !server.can(Ability::CopyOrder) {
+            return Err(Error::new(
+                ErrorKind::Server,
+                format!("{server} does not keep the order of the records, so it cannot tell the first of a key from the last"),
+            )
+            .hint("use `duplicates: error`, and let each key stand once in the input"));
+        }
+        Ok(Self {
+            target,
+            by_key: by_key.clone(),
+            table: TableName::new(Identifier::new("pg_temp").ok(), name()?),
+            made: None,
+            files: Vec::new(),
+        })
+    }
+
+    /// The table and the column list of a COPY. The first file decides which columns are loaded; the
+    /// others have the same, in an order of their own.
+    pub(super) async fn columns(
+        &mut self,
+        step: &CopyFrom,
+        source: &Source,
+        named: Vec<Identifier>,
+        stage: &mut Stage<'_>,
+    ) -> Result<(TableName, Vec<Identifier>)> {
+        let columns = if named.is_empty() {
+            self.target.all()
+        } else {
+            if step.header == Header::Map {
+                let whose = format!("the header of `{source}`");
+                self.target.check_columns(&named, &whose)?;
+            }
+            named
+        };
+        match &self.made {
+            None => self.make(columns.clone(), stage).await?,
+            Some(made) => check_same(made, &columns, source, &self.files)?,
+        }
+        Ok((self.table.clone(), columns))
+    }
+
+    async fn make(&mut self, columns: Vec<Identifier>, stage: &mut Stage<'_>) -> Result<()> {
+        let key = self.key(&columns)?;
+        self.made = Some(Made { columns, key });
+        let merge = self.merge(stage.session.server())?;
+        merge.check()?;
+        let statements = self.definition(&merge, stage.session.server());
+        let rehearsal = merge.statements.rehearse();
+        if let Some(price) = merge.price() {
+            stage.warn(&price);
+        }
+        for sql in statements {
+            let made = stage.session.run(&sql).await;
+            made.map_err(|error| self.refused("cannot make a staging table for", error))?;
+        }
+        let rehearsed = stage.session.run(&rehearsal).await;
+        rehearsed.map_err(|error| {
+            self.refused("the types of the columns do not allow this mode for", error)
+        })?;
+        Ok(())
+    }
+
+    /// The key's columns, all of them among `columns`.
+    fn key(&self, columns: &[Identifier]) -> Result<Vec<Identifier>> {
+        let (key, whose) = match &self.by_key.key {
+            Some(key) => (key.as_slice(), "of `key`"),
+            None => (
+                self.target.primary().unwrap_or_default(),
+                "of the primary key",
+            ),
+        };
+        match key.iter().find(|name| !columns.contains(name)) {
+            None => Ok(key.to_vec()),
+            Some(name) => Err(Error::new(
+                ErrorKind::Server,
+                format!(
+                    "the records for `{}` have no `{}`, a column {whose}",
+                    self.target.called,
+                    name.as_str()
+                ),
+            )
+            .hint(format!("they have: {}", listed(columns)))),
+        }
+    }
+
+    /// The merge of what is in the table.
+    pub(super) fn merge(&self, server: &Server) -> Result<Merge<'_>> {
+        let made = self.made.as_ref();
+        let made = made.ok_or_else(|| Error::new(ErrorKind::Server, "nothing was loaded"))?;
+        Ok(Merge::new(
+            &self.target,
+            &self.table,
+            made,
+            self.by_key.change,
+            server,
+        ))
+    }
+
+    /// The statements that make the table.
+    ///
+    /// It has the types of the target and none of its defaults. What every record must fulfil, whatever
+    /// becomes of it, is checked here, where an error names the record: a key without NULL; and if
+    /// each record becomes a row as it is, the constraints that look at its columns alone.
+    fn definition(&self, merge: &Merge<'_>, server: &Server) -> Vec<String> {
+        let statements = &merge.statements;
+        let select = format!(
+            "AS SELECT {} FROM {} WITH NO DATA",
+            Statements::list(statements.columns, ""),
+            self.target.table
+        );
+        let on_commit = if server.can(Ability::TempOnCommitDrop) {
+            " ON COMMIT DROP"
+        } else {
+            ""
+        };
+        let place = match server.answer(Ability::DistributeBy).how() {
+            Some(_) if self.is_placed_by(statements.columns) => &self.target.distribution,
+            _ => statements.key,
+        };
+        let place = column_list(place);
+        let how = server
+            .answer(Ability::DistributeBy)
+            .how()
+            .unwrap_or_default();
+        let (before, behind) = if how.starts_with("DISTRIBUTE BY HASH") {
+            (format!(" DISTRIBUTE BY HASH {place}"), String::new())
+        } else if how.starts_with("DISTRIBUTED BY") {
+            (String::new(), format!(" DISTRIBUTED BY {place}"))
+        } else {
+            (String::new(), String::new())
+        };
+        let mut sql = vec![format!(
+            "CREATE TEMP TABLE {NAME}{on_commit}{before} {select}{behind}"
+        )];
+        let mut demands: Vec<String> = statements
+            .columns
+            .iter()
+            .filter(|name| statements.key.contains(name) || self.must_be_there(name))
+            .map(|name| format!("ALTER COLUMN {name} SET NOT NULL"))
+            .collect();
+        let checks = self.target.checks.iter();
+        let fit = |check: &&super::target::Check| {
+            self.becomes_row() && check.validated && check.is_within(statements.columns)
+        };
+        demands.extend(
+            checks
+                .filter(fit)
+                .map(|check| format!("ADD CONSTRAINT {} {}", check.name, check.definition)),
+        );
+        sql.push(format!("ALTER TABLE {} {}", self.table, demands.join(", ")));
+        sql
+    }
+
+    /// Whether the target is spread by columns that are loaded.
+    fn is_placed_by(&self, columns: &[Identifier]) -> bool {
+        let place = &self.target.distribution;
+        !place.is_empty() && place.iter().all(|name| columns.contains(name))
+    }
+
+    /// Whether each record becomes a row with its values as they are.
+    fn becomes_row(&self) -> bool {
+        self.by_key.change == Change::Upsert
+            && self.by_key.duplicates == Duplicates::Error
+            && !self.target.changes_rows
+    }
+
+    fn must_be_there(&self, name: &Identifier) -> bool {
+        let not_null = |column: &Column| column.not_null;
+        self.becomes_row() && self.target.column(name).is_some_and(not_null)
+    }
+
+    /// Takes note of rows.
+    pub(super) fn copied(&mut self, source: &Source, rows: u64) {
+        self.files.push((source.clone(), rows));
+    }
+
+    /// Merges what is there into the target.
+    pub(super) async fn finish(
+        &mut self,
+        step: &CopyFrom,
+        stage: &mut Stage<'_>,
+    ) -> Result<Option<Changes>> {
+        let Some(made) = &self.made else {
+            return Ok(None);
+        };
+        let server = stage.session.server().clone();
+        if server.can(Ability::AnalyzeInTransaction) {
+            // Without figures the server would plan for a table of a few rows.
+            let sql = format!("ANALYZE {} {}", self.table, column_list(&made.key));
+            let analyzed = stage.session.run(&sql).await;
+            analyzed.map_err(|error| self.refused("cannot look over the records for", error))?;
+        }
+        let records = duplicates::Records {
+            table: &self.table,
+            key: &made.key,
+            files: &self.files,
+        };
+        let left_out = records
+            .settle(self.by_key.duplicates, step, stage)
+            .await
+            .map_err(|error| self.within(error))?;
+        let rows = self.files.iter().map(|(_, rows)| rows).sum::<u64>() - left_out;
+        let merge = self.merge(&server)?;
+        let merged = merge.run(rows, stage.session).await;
+        let mut changes = match merged {
+            Ok(changes) => changes,
+            Err(Refused::Error(error)) => return Err(self.within(error)),
+            Err(Refused::Wire(error)) => {
+                return Err(self.refused("cannot merge the records into", error));
+            }
+        };
+        changes.duplicates = left_out;
+        let dropped = stage
+            .session
+            .run(&format!("DROP TABLE {}", self.table))
+            .await;
+        dropped.map_err(|error| self.refused("cannot drop the staging table of", error))?;
+        Ok(Some(changes))
+    }
+
+    fn within(&self, error: Error) -> Error {
+        error.within(format!(
+            "cannot do `mode: {}` on `{}`",
+            self.by_key.change.word(),
+            self.target.called
+        ))
+    }
+
+    fn refused(&self, what: &str, error: WireError) -> Error {
+        let called = &self.target.called;
+        let error = renamed(error, &[(NAME, self.target.table.name().as_str())]);
+        Error::from(error).within(format!("{what} `{called}`"))
+    }
+
+    /// What to do about the refusal of a record.
+    pub(super) fn hint(&self, error: &WireError) -> Option<String> {
+        let said = error.server()?;
+        let key = &self.made.as_ref()?.key;
+        let names = |name: &Identifier| said.message.contains(&format!("\"{}\"", name.as_str()));
+        (said.code == "23502" && key.iter().any(names)).then(|| {
+            format!(
+                "the key is ({}), and NULL in it is the key of no row",
+                listed(key)
+            )
+        })
+    }
+}
+
+/// Why a merge did not succeed.
+pub(super) enum Refused {
+    /// We say so.
+    Error(Error),
+    /// The server says so, in its words.
+    Wire(WireError),
+}
+
+impl From<WireError> for Refused {
+    fn from(error: WireError) -> Self {
+        Self::Wire(error)
+    }
+}
+
+/// The loader has not the rights for a mode.
+pub(super) fn lacks(target: &Target, change: Change, what: &str) -> Error {
+    Error::new(
+        ErrorKind::Server,
+        format!(
+            "`mode: {}` on `{}` needs rights that `{}` does not have: {what}",
+            change.word(),
+            target.called,
+            target.user.as_str()
+        ),
+    )
+}
+
+fn check_same(
+    made: &Made,
+    columns: &[Identifier],
+    source: &Source,
+    files: &[(Source, u64)],
+) -> Result<()> {
+    let same = made.columns.len() == columns.len()
+        && columns.iter().all(|name| made.columns.contains(name));
+    if same {
+        return Ok(());
+    }
+    let before = files
+        .first()
+        .map_or(String::new(), |(first, _)| format!(" of `{first}`"));
+    Err(Error::new(
+        ErrorKind::Data,
+        format!("the header of `{source}` names other columns than that{before}"),
+    )
+    .line("columns", listed(columns))
+    .line("before", listed(&made.columns))
+    .hint("the files of a step are merged as one; put those with other columns into a step of their own"))
+}
+
+fn name() -> Result<Identifier> {
+    Identifier::new(NAME).map_err(|what| Error::new(ErrorKind::Server, what))
+}
