@@ -4,6 +4,7 @@ mod concurrency;
 mod keys;
 mod oracle;
 mod servers;
+mod swap;
 mod tables;
 
 use crate::support::scene::Scene;

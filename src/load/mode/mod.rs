@@ -10,9 +10,10 @@ mod merge;
 mod replace;
 mod staging;
 mod statements;
+mod swap;
 mod target;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::job::{CopyFrom, Mode};
 use crate::name::{Identifier, TableName};
 use crate::progress::Changes;
@@ -21,6 +22,7 @@ use crate::source::Source;
 use crate::wire::error::WireError;
 
 use staging::Staging;
+use swap::Swap;
 
 /// Where the records of a step go.
 #[derive(Debug)]
@@ -29,6 +31,8 @@ pub(super) enum Destination {
     Table,
     /// Into a staging table, to be merged into the table.
     Staging(Box<Staging>),
+    /// Into a new table, to take the place of the table.
+    Swap(Box<Swap>),
 }
 
 impl Destination {
@@ -39,10 +43,10 @@ impl Destination {
     pub(super) async fn prepare(step: &CopyFrom, stage: &mut Stage<'_>) -> Result<Self> {
         match &step.mode {
             Mode::Append => Ok(Self::Table),
-            Mode::Replace { swap: true } => Err(Error::new(
-                ErrorKind::Job,
-                "`swap: true` is not supported yet",
-            )),
+            Mode::Replace { swap: true } => {
+                let swap = Swap::prepare(step, stage).await?;
+                Ok(Self::Swap(Box::new(swap)))
+            }
             Mode::Replace { swap: false } => {
                 replace::empty(step, stage).await?;
                 Ok(Self::Table)
@@ -69,13 +73,14 @@ impl Destination {
         match self {
             Self::Table => Ok((step.table.clone(), columns)),
             Self::Staging(staging) => staging.columns(step, source, columns, stage).await,
+            Self::Swap(swap) => Ok((swap.table(), columns)),
         }
     }
 
     /// Takes note that `rows` came from `source`.
     pub(super) fn copied(&mut self, source: &Source, rows: u64) {
         match self {
-            Self::Table => {}
+            Self::Table | Self::Swap(_) => {}
             Self::Staging(staging) => staging.copied(source, rows),
         }
     }
@@ -92,6 +97,7 @@ impl Destination {
         match self {
             Self::Table => Ok(None),
             Self::Staging(staging) => staging.finish(step, stage).await,
+            Self::Swap(swap) => swap.finish(stage).await.map(|()| None),
         }
     }
 
@@ -103,13 +109,14 @@ impl Destination {
                 let ours = (staging::NAME, step.table.name().as_str());
                 renamed(error, &[ours])
             }
+            Self::Swap(swap) => swap.in_words_of(error),
         }
     }
 
     /// What to do about `error`, where the mode knows it.
     pub(super) fn hint(&self, error: &WireError) -> Option<String> {
         match self {
-            Self::Table => None,
+            Self::Table | Self::Swap(_) => None,
             Self::Staging(staging) => staging.hint(error),
         }
     }

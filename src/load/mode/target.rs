@@ -15,6 +15,7 @@ use crate::wire::session::{Row, Session};
 pub(super) struct Target {
     /// Its schema and its name, as the catalog has them.
     pub(super) table: TableName,
+    pub(super) schema: Identifier,
     /// Its name for people, as the job has it.
     pub(super) called: String,
     /// Its OID.
@@ -137,6 +138,7 @@ impl Target {
             oid: text(0),
             kind: text(1),
             table: TableName::new(Some(name(2)?), name(3)?),
+            schema: name(2)?,
             called,
             has_rules: yes(4),
             changes_inserts: yes(5),

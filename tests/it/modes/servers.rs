@@ -143,6 +143,20 @@ fn a_server_that_keeps_no_order_names_the_key_that_stands_twice() {
 }
 
 #[test]
+fn a_table_is_swapped_on_postgresql_alone() {
+    let scene = Scene::new(TABLE);
+    let gate = Gate::before(&scene.database).open();
+    scene.file("in.txt", "7\t7\tseven\t7\n");
+    let said = scene.said(&run(&scene, &gate, "mode: replace, swap: true"));
+    assert!(
+        said.contains("a table cannot be swapped on GaussDB(DWS) "),
+        "{said}"
+    );
+    run(&scene, &gate, "mode: replace").ok();
+    assert_eq!(rows(&scene), "7|7|seven|7");
+}
+
+#[test]
 fn a_merge_that_fails_for_a_reason_that_passes_is_run_again() {
     let scene = Scene::new(TABLE);
     let lost = ServerError::new("YY001", "TCP/IP connection reset by peer");
