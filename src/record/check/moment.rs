@@ -270,9 +270,11 @@ fn is_offset(text: &[u8]) -> bool {
 /// The number that a few digits say.
 #[inline]
 fn number(digits: &[u8]) -> Option<u32> {
-    let (number, wrong) = digits.iter().fold((0, false), |(number, wrong), byte| {
+    let (mut number, mut wrong) = (0, false);
+    for byte in digits {
         let digit = byte.wrapping_sub(b'0');
-        (number * 10 + u32::from(digit), wrong | (digit > 9))
-    });
+        number = number * 10 + u32::from(digit);
+        wrong |= digit > 9;
+    }
     (!wrong).then_some(number)
 }
