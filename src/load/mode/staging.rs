@@ -93,20 +93,43 @@ impl Staging {
         named: Vec<Identifier>,
         stage: &mut Stage<'_>,
     ) -> Result<(TableName, Vec<Identifier>)> {
-        let columns = if named.is_empty() {
-            self.target.all()
-        } else {
+        let columns = if !named.is_empty() {
             if step.header == Header::Map {
                 let whose = format!("the header of `{source}`");
                 self.target.check_columns(&named, &whose)?;
             }
             named
+        } else if step.header == Header::Map {
+            // Not even a header: a file that says nothing of columns.
+            let made = self.made.as_ref().map(|made| made.columns.clone());
+            made.unwrap_or_else(|| self.named_key().0.to_vec())
+        } else {
+            self.target.all()
         };
         match &self.made {
+            Some(made) if made.has_same(&columns) => {}
+            // What is empty can be made again.
+            Some(_) if self.rows() == 0 => {
+                self.drop(stage).await?;
+                self.make(columns.clone(), stage).await?;
+            }
+            Some(made) => return Err(other_columns(made, &columns, source, &self.files)),
             None => self.make(columns.clone(), stage).await?,
-            Some(made) => check_same(made, &columns, source, &self.files)?,
         }
         Ok((self.table.clone(), columns))
+    }
+
+    fn rows(&self) -> u64 {
+        self.files.iter().map(|(_, rows)| rows).sum()
+    }
+
+    async fn drop(&self, stage: &mut Stage<'_>) -> Result<()> {
+        let dropped = stage
+            .session
+            .run(&format!("DROP TABLE {}", self.table))
+            .await;
+        dropped.map_err(|error| self.refused("cannot drop the staging table of", error))?;
+        Ok(())
     }
 
     async fn make(&mut self, columns: Vec<Identifier>, stage: &mut Stage<'_>) -> Result<()> {
@@ -116,7 +139,8 @@ impl Staging {
         merge.check()?;
         let statements = self.definition(&merge, stage.session.server());
         let rehearsal = merge.statements.rehearse();
-        if let Some(price) = merge.price() {
+        let first = self.files.is_empty();
+        if let Some(price) = merge.price().filter(|_| first) {
             stage.warn(&price);
         }
         for sql in statements {
@@ -132,13 +156,7 @@ impl Staging {
 
     /// The key's columns, all of them among `columns`.
     fn key(&self, columns: &[Identifier]) -> Result<Vec<Identifier>> {
-        let (key, whose) = match &self.by_key.key {
-            Some(key) => (key.as_slice(), "of `key`"),
-            None => (
-                self.target.primary().unwrap_or_default(),
-                "of the primary key",
-            ),
-        };
+        let (key, whose) = self.named_key();
         match key.iter().find(|name| !columns.contains(name)) {
             None => Ok(key.to_vec()),
             Some(name) => Err(Error::new(
@@ -150,6 +168,17 @@ impl Staging {
                 ),
             )
             .hint(format!("they have: {}", listed(columns)))),
+        }
+    }
+
+    /// The key that the job names, or else that of the table, and whose it is.
+    fn named_key(&self) -> (&[Identifier], &'static str) {
+        match &self.by_key.key {
+            Some(key) => (key, "of `key`"),
+            None => (
+                self.target.primary().unwrap_or_default(),
+                "of the primary key",
+            ),
         }
     }
 
@@ -269,7 +298,7 @@ impl Staging {
             .settle(self.by_key.duplicates, step, stage)
             .await
             .map_err(|error| self.within(error))?;
-        let rows = self.files.iter().map(|(_, rows)| rows).sum::<u64>() - left_out;
+        let rows = self.rows().saturating_sub(left_out);
         let merge = self.merge(&server)?;
         let merged = merge.run(rows, stage.session).await;
         let mut changes = match merged {
@@ -280,11 +309,7 @@ impl Staging {
             }
         };
         changes.duplicates = left_out;
-        let dropped = stage
-            .session
-            .run(&format!("DROP TABLE {}", self.table))
-            .await;
-        dropped.map_err(|error| self.refused("cannot drop the staging table of", error))?;
+        self.drop(stage).await?;
         Ok(Some(changes))
     }
 
@@ -343,27 +368,30 @@ pub(super) fn lacks(target: &Target, change: Change, what: &str) -> Error {
     )
 }
 
-fn check_same(
+impl Made {
+    /// Whether its columns are these, in any order.
+    fn has_same(&self, columns: &[Identifier]) -> bool {
+        self.columns.len() == columns.len()
+            && columns.iter().all(|name| self.columns.contains(name))
+    }
+}
+
+fn other_columns(
     made: &Made,
     columns: &[Identifier],
     source: &Source,
     files: &[(Source, u64)],
-) -> Result<()> {
-    let same = made.columns.len() == columns.len()
-        && columns.iter().all(|name| made.columns.contains(name));
-    if same {
-        return Ok(());
-    }
+) -> Error {
     let before = files
         .first()
         .map_or(String::new(), |(first, _)| format!(" of `{first}`"));
-    Err(Error::new(
+    Error::new(
         ErrorKind::Data,
         format!("the header of `{source}` names other columns than that{before}"),
     )
     .line("columns", listed(columns))
     .line("before", listed(&made.columns))
-    .hint("the files of a step are merged as one; put those with other columns into a step of their own"))
+    .hint("the files of a step are merged as one; put those with other columns into a step of their own")
 }
 
 fn name() -> Result<Identifier> {

@@ -393,7 +393,7 @@ fn indexes(oid: &str, has_include: bool) -> String {
     format!(
         "SELECT i.indexrelid, i.indisprimary, a.attname FROM \
          (SELECT indexrelid, indrelid, indisprimary, indkey, {keys} AS keys, pg_catalog.generate_subscripts(indkey, 1) AS n \
-         FROM pg_catalog.pg_index WHERE indrelid = {oid} AND indisunique AND indimmediate AND indisvalid \
+         FROM pg_catalog.pg_index WHERE indrelid = {oid} AND indisunique AND NOT indisexclusion AND indimmediate AND indisvalid \
          AND indpred IS NULL AND indexprs IS NULL) i \
          JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[i.n] \
          WHERE i.n < i.keys ORDER BY i.indisprimary DESC, i.indexrelid, i.n"

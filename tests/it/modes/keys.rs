@@ -234,3 +234,31 @@ fn a_key_without_a_unique_index_has_its_price_and_works() {
     );
     assert!(!ran.stderr.contains("warning"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_file_without_a_header_has_no_say_in_the_columns() {
+    let scene = Scene::new("CREATE TABLE orders (id int PRIMARY KEY, name text, n int DEFAULT 7)");
+    scene.file("empty.csv", "");
+    scene.file("header.csv", "n,id\n");
+    scene.file("b.csv", "name,id\nx,1\n");
+    for files in [
+        "[empty.csv, b.csv]",
+        "[b.csv, empty.csv]",
+        "[header.csv, empty.csv, b.csv]",
+        "empty.csv",
+    ] {
+        let ran = scene
+            .load(&format!(
+                "file: {files}, table: orders, format: csv, header: map, mode: upsert, on_empty: ok"
+            ))
+            .ok();
+        assert!(!ran.stderr.contains("warning"), "{}", ran.stderr);
+    }
+    assert_eq!(scene.psql("SELECT * FROM orders"), "1|x|7");
+    let ran = scene.load("file: [b.csv, header.csv], table: orders, format: csv, header: map, mode: upsert, on_empty: ok");
+    assert!(
+        ran.stderr.contains("names other columns than that of"),
+        "{}",
+        ran.stderr
+    );
+}
