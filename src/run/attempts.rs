@@ -115,12 +115,20 @@ impl<'a> Attempts<'a> {
 
     /// Says where the rejected records are.
     fn tell_of_rejects(&self) {
-        for (path, count) in self.rejects.files() {
+        for (path, count, first) in self.rejects.files() {
             let records = if count == 1 { "record" } else { "records" };
-            self.observer.observe(Event::Warning(&format!(
-                "{count} rejected {records} in {0}, why in {0}.jsonl",
+            let mut text = format!(
+                "{count} rejected {records} in {}, reasons beside it in .jsonl",
                 path.display()
-            )));
+            );
+            for reason in first {
+                text.push_str(&format!("\n{reason}"));
+            }
+            let more = count - first.len() as u64;
+            if more > 0 {
+                text.push_str(&format!("\nand {more} more"));
+            }
+            self.observer.observe(Event::Warning(&text));
         }
     }
 

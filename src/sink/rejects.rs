@@ -53,7 +53,12 @@ struct Kept {
     records: u64,
     /// Records, and bytes of both files, that belong to committed work.
     committed: (u64, u64, u64),
+    /// What is wrong with the first of them, in words.
+    first: Vec<String>,
 }
+
+/// Reasons that are shown of a file.
+const SHOWN: usize = 3;
 
 #[derive(Debug)]
 struct Open {
@@ -94,7 +99,11 @@ impl Rejects {
             }
             serde_json::to_writer(&mut open.reasons, &reason(source, reject))?;
             open.reasons.write_all(b"\n")?;
-            self.kept[open.index].records += 1;
+            let kept = &mut self.kept[open.index];
+            kept.records += 1;
+            if kept.first.len() < SHOWN {
+                kept.first.push(in_words(reject));
+            }
             Ok(())
         });
         written.map_err(|cause| self.failed(folder, cause))
@@ -129,6 +138,8 @@ impl Rejects {
         for kept in &mut self.kept {
             let (records, bytes, reasons) = kept.committed;
             kept.records = records;
+            kept.first
+                .truncate(usize::try_from(records).unwrap_or(SHOWN));
             for (path, length) in kept.paths().iter().zip([bytes, reasons]) {
                 // What cannot be cut off is told of by its number of lines.
                 let _ = if length == 0 {
@@ -148,12 +159,12 @@ impl Rejects {
         self.kept.iter().map(|kept| kept.records).sum()
     }
 
-    /// The files that hold records, and how many.
-    pub fn files(&self) -> impl Iterator<Item = (&Path, u64)> {
+    /// The files that hold records, how many, and what is wrong with the first of them.
+    pub fn files(&self) -> impl Iterator<Item = (&Path, u64, &[String])> {
         self.kept
             .iter()
             .filter(|kept| kept.records > 0)
-            .map(|kept| (kept.path.as_path(), kept.records))
+            .map(|kept| (kept.path.as_path(), kept.records, kept.first.as_slice()))
     }
 
     /// Has the files of `source` open.
@@ -174,6 +185,7 @@ impl Rejects {
                     path,
                     records: 0,
                     committed: (0, 0, 0),
+                    first: Vec::new(),
                 });
                 self.kept.len() - 1
             }
@@ -262,6 +274,17 @@ fn length(path: &Path) -> u64 {
     fs::metadata(path).map_or(0, |about| about.len())
 }
 
+/// A record's place and fault, for people.
+fn in_words(reject: &Reject<'_>) -> String {
+    let column = reject
+        .column
+        .map_or(String::new(), |column| format!(", column {column}"));
+    format!(
+        "{}{column}: {} (SQLSTATE {})",
+        reject.at, reject.reason, reject.code
+    )
+}
+
 /// The line of reasons for a record: what is not known is left out.
 fn reason(source: &Source, reject: &Reject<'_>) -> Value {
     let mut line = Map::new();
@@ -324,7 +347,7 @@ mod tests {
             "{\"code\":\"22P02\",\"column\":\"amount\",\"file\":\"y/o.csv\",\"line\":2,\"offset\":10,\
              \"reason\":\"invalid input syntax for type integer: \\\"x\\\"\",\"record\":1}\n"
         );
-        let files: Vec<u64> = rejects.files().map(|(_, count)| count).collect();
+        let files: Vec<u64> = rejects.files().map(|(_, count, _)| count).collect();
         assert_eq!((files, rejects.count()), (vec![2, 1], 3));
     }
 
