@@ -228,16 +228,6 @@ fn copy_from(at: &At<'_>, folder: &Folder) -> Option<CopyFrom> {
     };
     let on_empty = or(&fields, "on_empty", cautious, policy);
     let rejecting = rejecting(&fields, folder);
-    let into_table = matches!(
-        mode,
-        None | Some(Mode::Append | Mode::Replace { swap: false })
-    );
-    if rejecting.is_some() && !into_table {
-        fields.refuse(
-            &["on_error"],
-            "records can be rejected with `mode: append` and `mode: replace` without `swap`; other modes do not support it yet",
-        );
-    }
     if header == Some(Header::Map) {
         fields.refuse(
             &["columns"],

@@ -93,7 +93,7 @@ pub(super) async fn load(
     };
     reconcile(&here, lane.positions.records(), rows, stage).await?;
     here.note_marker(lane.end, stage);
-    destination.copied(source, rows);
+    destination.copied(source, rows, 0);
     let loaded = Loaded {
         rows,
         bytes: lane.bytes,
@@ -200,7 +200,6 @@ impl Here<'_> {
         at: Option<Position>,
         in_quote: bool,
     ) -> Error {
-        let error = self.destination.in_words_of(self.step, error);
         let what = format!(
             "cannot load `{}` into {}",
             self.source,
@@ -218,11 +217,10 @@ impl Here<'_> {
             first_record: at.is_some_and(|at| at.record == 1),
             in_quote,
         };
+        let error = self.destination.in_words_of(self.step, error);
         let of_mode = self.destination.hint(&error);
-        let hint = of_mode.or_else(|| {
-            let said = error.server()?;
-            advice(self.step, self.source, self.server, said, spot)
-        });
+        let hint =
+            of_mode.or_else(|| advice(self.step, self.source, self.server, error.server()?, spot));
         let mut error = Error::from(error).within(message);
         if let Some(at) = at {
             error = error.line("byte", at.offset.to_string());

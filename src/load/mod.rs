@@ -39,8 +39,8 @@ pub(crate) async fn copy_from(step: &CopyFrom, stage: &mut Stage<'_>) -> Result<
         // No file is no reason to touch the table.
         return Ok(outcome(stage, None));
     }
-    let mut destination = Destination::prepare(step, stage).await?;
     let mut scrutiny = Scrutiny::new(&step.table, stage.session).await?;
+    let mut destination = Destination::prepare(step, stage).await?;
     for source in sources {
         // By name, not by number: another file may have come since.
         if stage.parts.files.contains(&source) {
@@ -50,7 +50,7 @@ pub(crate) async fn copy_from(step: &CopyFrom, stage: &mut Stage<'_>) -> Result<
             stage.cannot_be_repeated("its input has been read, and can be read only once");
         }
         let loaded = match &step.rejecting {
-            Some(rejecting) => sift::load(step, rejecting, &source, &destination, stage).await,
+            Some(rejecting) => sift::load(step, rejecting, &source, &mut destination, stage).await,
             None => {
                 let findings = scrutiny.findings.as_mut();
                 file::load(step, &source, &mut destination, stage, findings).await

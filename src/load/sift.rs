@@ -37,7 +37,7 @@ pub(super) async fn load(
     step: &CopyFrom,
     rejecting: &Rejecting,
     source: &Source,
-    destination: &Destination,
+    destination: &mut Destination,
     stage: &mut Stage<'_>,
 ) -> Result<Loaded> {
     let server = stage.session.server().clone();
@@ -50,8 +50,9 @@ pub(super) async fn load(
         size: begin.size,
     });
     let listed = columns::columns(step, source, &begin, stage.session).await?;
-    let Some(table) = catalog::look_up(&step.table, stage.session).await? else {
-        catalog::refuse(&step.table, stage.session).await?;
+    let (into, listed) = destination.columns(step, source, listed, stage).await?;
+    let Some(table) = catalog::look_up(&into, stage.session).await? else {
+        catalog::refuse(&into, stage.session).await?;
         return Err(Error::new(
             ErrorKind::Server,
             format!("the columns of {} are not to be seen", step.table.plain()),
@@ -66,7 +67,7 @@ pub(super) async fn load(
         .iter()
         .map(|column| Some(compatibility::nulls(column, &step.dialect)))
         .collect();
-    let filled = has_triggers(&step.table, stage.session).await?;
+    let filled = has_triggers(&into, stage.session).await?;
     let target = Target::new(&step.table, columns, &table.columns, filled, stage.session);
     let fields = Fields::new(&step.dialect, nulls, markers, begin.lines);
     let options = step
@@ -80,11 +81,7 @@ pub(super) async fn load(
             destination,
         },
         rejecting,
-        copy: format!(
-            "COPY {}{} FROM stdin {options}",
-            step.table,
-            column_list(&listed)
-        ),
+        copy: format!("COPY {into}{} FROM stdin {options}", column_list(&listed)),
         header: &begin.header_bytes,
         savepoint: Savepoint::of(stage, &server),
         pace: Pace::default(),
@@ -113,7 +110,9 @@ pub(super) async fn load(
     while supply.fill(&mut stage.stop, None).await? {
         sift.batch(&mut supply, stage).await?;
     }
-    sift.done(&supply, stage).await
+    let loaded = sift.done(&supply, stage).await?;
+    destination.copied(source, loaded.rows, loaded.rejected);
+    Ok(loaded)
 }
 
 /// How a COPY that fails is undone.
@@ -531,6 +530,7 @@ impl Sift<'_> {
         batch: &Batch,
         range: Range<usize>,
     ) -> Result<Box<ServerMessage>> {
+        let error = self.here.destination.in_words_of(self.here.step, error);
         let WireError::Refused(said) = error else {
             return Err(self.here.refused_at(error, None, false));
         };

@@ -293,3 +293,17 @@ steps:
         assert_eq!(scene.psql("SELECT count(*) FROM t"), rows, "{transaction}");
     }
 }
+
+#[test]
+fn records_are_rejected_on_their_way_to_a_merge_too() {
+    let scene = Scene::new(
+        "CREATE TABLE t (id int PRIMARY KEY, note text); INSERT INTO t VALUES (1, 'old')",
+    );
+    scene.file("f.csv", "id,note\n1,new\nx,bad\n2,more\n3\n");
+    let ran = load(&scene, "f.csv", ", mode: upsert, key: id");
+    assert_says(&ran, 3, "2 rejected");
+    assert_says(&ran, 3, "1 inserted, 1 updated");
+    assert_eq!(scene.psql("SELECT * FROM t ORDER BY id"), "1|new\n2|more");
+    let found = rejects(&scene);
+    assert_eq!(found[0].1, b"id,note\nx,bad\n3\n");
+}

@@ -6,13 +6,13 @@
 
 use super::locate;
 use super::merge::{number, pairs};
+use super::staging::Filed;
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{CopyFrom, Duplicates};
 use crate::load::file::reading;
 use crate::name::{Identifier, TableName};
 use crate::record::dialect::Format;
 use crate::run::Stage;
-use crate::source::Source;
 use crate::wire::server::Ability;
 use crate::wire::session::{Row, Session, rows_of};
 
@@ -21,8 +21,8 @@ use crate::wire::session::{Row, Session, rows_of};
 pub(super) struct Records<'a> {
     pub(super) table: &'a TableName,
     pub(super) key: &'a [Identifier],
-    /// Files and their rows, in order.
-    pub(super) files: &'a [(Source, u64)],
+    /// Where they came from, in order.
+    pub(super) files: &'a [Filed],
 }
 
 impl Records<'_> {
@@ -139,27 +139,32 @@ impl Records<'_> {
     /// The record that is the row `number` of all files, in words.
     async fn place(&self, number: u64, step: &CopyFrom, session: &Session) -> String {
         let mut before = 0;
-        for (source, rows) in self.files {
-            if number <= before + rows {
-                let record = number - before;
-                let place = match step.dialect.format {
-                    // Binary data has no lines.
-                    Format::Binary => None,
-                    _ => {
-                        locate::record(
-                            source,
-                            reading(step, session.server().can(Ability::CsvEndMarker)),
-                            record,
-                        )
-                        .await
-                    }
-                };
-                return match place {
-                    Some(at) => format!("{at} of `{source}`"),
-                    None => format!("record {record} of `{source}`"),
-                };
+        for Filed {
+            source,
+            rows,
+            is_whole,
+        } in self.files
+        {
+            let record = number - before;
+            if record > *rows {
+                before += rows;
+                continue;
             }
-            before += rows;
+            let markers = session.server().can(Ability::CsvEndMarker);
+            let place = match step.dialect.format {
+                _ if !is_whole => {
+                    return format!(
+                        "record {record} of those of `{source}` that were not rejected"
+                    );
+                }
+                // Binary data has no lines.
+                Format::Binary => None,
+                _ => locate::record(source, reading(step, markers), record).await,
+            };
+            return match place {
+                Some(at) => format!("{at} of `{source}`"),
+                None => format!("record {record} of `{source}`"),
+            };
         }
         format!("record {number} of the input")
     }

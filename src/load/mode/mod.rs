@@ -77,11 +77,11 @@ impl Destination {
         }
     }
 
-    /// Takes note that `rows` came from `source`.
-    pub(super) fn copied(&mut self, source: &Source, rows: u64) {
+    /// Takes note that `rows` came from `source`, of which so many records were set aside.
+    pub(super) fn copied(&mut self, source: &Source, rows: u64, rejected: u64) {
         match self {
             Self::Table | Self::Swap(_) => {}
-            Self::Staging(staging) => staging.copied(source, rows),
+            Self::Staging(staging) => staging.copied(source, rows, rejected),
         }
     }
 

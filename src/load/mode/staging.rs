@@ -24,8 +24,18 @@ pub(in crate::load) struct Staging {
     by_key: ByKey,
     table: TableName,
     made: Option<Made>,
-    /// What is in it, in order: files and their rows.
-    files: Vec<(Source, u64)>,
+    /// What is in it, in order.
+    files: Vec<Filed>,
+}
+
+/// A file that is in.
+#[derive(Debug)]
+pub(super) struct Filed {
+    pub(super) source: Source,
+    /// Its rows.
+    pub(super) rows: u64,
+    /// They are its records, one by one: none was set aside.
+    pub(super) is_whole: bool,
 }
 
 /// What is known once the columns are.
@@ -78,7 +88,7 @@ impl Staging {
         Ok(Self {
             target,
             by_key: by_key.clone(),
-            table: TableName::new(Identifier::new("pg_temp").ok(), name()?),
+            table: TableName::new(None, name()?),
             made: None,
             files: Vec::new(),
         })
@@ -120,7 +130,7 @@ impl Staging {
     }
 
     fn rows(&self) -> u64 {
-        self.files.iter().map(|(_, rows)| rows).sum()
+        self.files.iter().map(|file| file.rows).sum()
     }
 
     async fn drop(&self, stage: &mut Stage<'_>) -> Result<()> {
@@ -269,8 +279,12 @@ impl Staging {
     }
 
     /// Takes note of rows.
-    pub(super) fn copied(&mut self, source: &Source, rows: u64) {
-        self.files.push((source.clone(), rows));
+    pub(super) fn copied(&mut self, source: &Source, rows: u64, rejected: u64) {
+        self.files.push(Filed {
+            source: source.clone(),
+            rows,
+            is_whole: rejected == 0,
+        });
     }
 
     /// Merges what is there into the target.
@@ -376,15 +390,10 @@ impl Made {
     }
 }
 
-fn other_columns(
-    made: &Made,
-    columns: &[Identifier],
-    source: &Source,
-    files: &[(Source, u64)],
-) -> Error {
+fn other_columns(made: &Made, columns: &[Identifier], source: &Source, files: &[Filed]) -> Error {
     let before = files
         .first()
-        .map_or(String::new(), |(first, _)| format!(" of `{first}`"));
+        .map_or(String::new(), |first| format!(" of `{}`", first.source));
     Error::new(
         ErrorKind::Data,
         format!("the header of `{source}` names other columns than that{before}"),

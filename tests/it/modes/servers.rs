@@ -81,7 +81,7 @@ fn a_gauss_server_is_merged_under_a_lock() {
                 "LOCK TABLE \"public\".\"orders\" IN",
                 "UPDATE \"public\".\"orders\" AS t",
                 "INSERT INTO \"public\".\"orders\" (\"day\",\"id\",\"name\",\"price\")",
-                "DROP TABLE \"pg_temp\".\"dwsload_staging\"",
+                "DROP TABLE \"dwsload_staging\"",
             ]
         );
         scene.file("in.txt", "9\t9\n8\t8\n");
