@@ -142,12 +142,12 @@ impl Savepoint {
     }
 
     /// What is sent before a COPY.
-    fn before(self) -> &'static str {
+    fn before(self) -> &'static [&'static str] {
         match self {
-            Self::NotNeeded | Self::Impossible => "",
-            Self::Wanted => "SAVEPOINT dwsload_batch; ",
-            Self::Set => "RELEASE SAVEPOINT dwsload_batch; SAVEPOINT dwsload_batch; ",
-            Self::Failed => "ROLLBACK TO SAVEPOINT dwsload_batch; ",
+            Self::NotNeeded | Self::Impossible => &[],
+            Self::Wanted => &["SAVEPOINT dwsload_batch"],
+            Self::Set => &["RELEASE SAVEPOINT dwsload_batch", "SAVEPOINT dwsload_batch"],
+            Self::Failed => &["ROLLBACK TO SAVEPOINT dwsload_batch"],
         }
     }
 
@@ -357,8 +357,8 @@ impl Sift<'_> {
         supply: &mut Supply,
         stage: &mut Stage<'_>,
     ) -> Result<Option<Box<ServerMessage>>> {
-        let sql = format!("{}{}", self.savepoint.before(), self.copy);
-        let begun = stage.session.copy_in(&sql).await;
+        let before = self.savepoint.before();
+        let begun = stage.session.copy_in_behind(before, &self.copy).await;
         let mut copy = begun.map_err(|error| self.here.refused_at(error, None, false))?;
         let mut sent = 0;
         let outcome = loop {
@@ -445,8 +445,8 @@ impl Sift<'_> {
         if let Some(reason) = stage.stop.reason() {
             return Err(reason.error());
         }
-        let sql = format!("{}{}", self.savepoint.before(), self.copy);
-        let begun = stage.session.copy_in(&sql).await;
+        let before = self.savepoint.before();
+        let begun = stage.session.copy_in_behind(before, &self.copy).await;
         let mut copy = begun.map_err(|error| self.here.refused_at(error, None, false))?;
         let outcome = match copy.send(batch.bytes_of(range.clone())).await {
             Ok(()) => end(copy).await,

@@ -187,7 +187,6 @@ impl Session {
     }
 
     /// Starts a COPY FROM STDIN: [`Exchange::send`], [`Exchange::end_data`], [`Exchange::finish`].
-    /// Other statements may stand before it in `sql`.
     ///
     /// # Errors
     /// The server's refusal (the connection stays usable), a lost connection, or SQL that is no
@@ -197,11 +196,30 @@ impl Session {
     /// Dropped before the end of the data is sent, nothing of it is loaded. Dropped after that, it
     /// may have been: treat it like a COMMIT in doubt.
     pub async fn copy_in(&mut self, sql: &str) -> Result<Exchange<'_>, WireError> {
-        let mut exchange = self.query(sql).await?;
+        self.copy_in_behind(&[], sql).await
+    }
+
+    /// The same, with statements that return no rows sent along before it: one round trip.
+    ///
+    /// # Errors
+    /// As [`copy_in`](Self::copy_in); the statements before it may be refused too.
+    ///
+    /// # Cancel safety
+    /// As [`copy_in`](Self::copy_in).
+    pub async fn copy_in_behind(
+        &mut self,
+        statements: &[&str],
+        sql: &str,
+    ) -> Result<Exchange<'_>, WireError> {
+        let mut exchange = self
+            .query(&[statements, &[sql]].concat().join("; "))
+            .await?;
         exchange.session.channel.lacks_data = true;
         let mut begun = exchange.next().await?;
-        while matches!(begun, Some(Reply::Done(_))) {
-            begun = exchange.next().await?;
+        for _ in statements {
+            if matches!(begun, Some(Reply::Done(_))) {
+                begun = exchange.next().await?;
+            }
         }
         match begun {
             Some(Reply::CopyIn) => Ok(exchange),

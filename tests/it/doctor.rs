@@ -466,19 +466,22 @@ fn what_a_gauss_server_does_to_values_and_small_loads_is_told_before() {
     let begin = text.find("warn  step 1").expect("warnings");
     insta::assert_snapshot!(&text[begin..], @r#"
     warn  step 1      values may change on their way into the table
+                      an empty string becomes NULL in column "id" (the database is ORA-compatible)
                       an empty string becomes NULL in column "name" (the database is ORA-compatible)
                       column "name" holds 20 bytes, not characters: a Chinese character takes 3 of them (the database is ORA-compatible)
     warn  step 1      by the sizes of the files: a COPY of 2 rows into the column-store table t, about 1 for each of 6 data nodes: fewer than 5,000 bloat the table with small compression units; 360000 rows in a COPY fill them (DWS manual)
                       hint: each file is a COPY by itself: join small ones
     warn  step 2      values may change on their way into the table
+                      an empty string becomes NULL in column "id" (the database is ORA-compatible)
                       an empty string becomes NULL in column "name" (the database is ORA-compatible)
                       column "name" holds 20 bytes, not characters: a Chinese character takes 3 of them (the database is ORA-compatible)
-                      an empty string is NULL to column "note", which is NOT NULL and refuses it (the database is ORA-compatible)
-                      and 2 more (--verbose)
+                      and 3 more (--verbose)
     warn  step 2      by the sizes of the files: a COPY of 20000 rows into the column-store table t, about 3334 for each of 6 data nodes: fewer than 5,000 bloat the table with small compression units; 360000 rows in a COPY fill them (DWS manual)
                       hint: each file is a COPY by itself: join small ones
     fail  step 3      GaussDB(DWS) 8.2.1 does not support `force_null`
                       hint: PostgreSQL has it from 9.4 on; without it, write NULL without quotes in the file
+    warn  step 3      values may change on their way into the table
+                      an empty string becomes NULL in column "id" (the database is ORA-compatible)
     warn  step 3      by the sizes of the files: a COPY of 3 rows into the column-store table t, about 1 for each of 6 data nodes: fewer than 5,000 bloat the table with small compression units; 360000 rows in a COPY fill them (DWS manual)
                       hint: each file is a COPY by itself: join small ones
     "#);

@@ -106,6 +106,17 @@ fn run_on(workplace: &Workplace, job: &Path, url: &str, transaction: &str, input
     Ran::of(output.unwrap())
 }
 
+/// What is said of a job that the server, or the mode, does not allow.
+fn cannot(job: &Path, product: Product, transaction: &str) -> Option<&'static str> {
+    let merges = job.file_name().is_some_and(|name| name == "upsert.yaml");
+    match transaction {
+        _ if !merges => None,
+        "none" => Some("transaction"),
+        _ if product.is_dws() => Some("does not keep the order of the records"),
+        _ => None,
+    }
+}
+
 #[test]
 fn no_job_sends_a_gauss_server_what_it_refuses() {
     let workplace = Workplace::new();
@@ -119,11 +130,15 @@ fn no_job_sends_a_gauss_server_what_it_refuses() {
             let jobs = jobs_of(&folder);
             for job in &jobs {
                 let ran = run_on(&workplace, job, &gate.url(), transaction, &input);
+                if let Some(why) = cannot(job, product, transaction) {
+                    assert!(ran.stderr.contains(why), "{}", ran.stderr);
+                    continue;
+                }
                 let job = job.display();
                 assert_eq!(ran.code, Some(0), "{job}, {product:?}: {}", ran.stderr);
             }
             assert_eq!(gate.refused(), [] as [&str; 0], "{product:?} {transaction}");
-            assert_eq!(gate.sessions() as usize, jobs.len());
+            assert!(gate.sessions() as usize >= jobs.len() - 1);
             assert!(gate.statements().len() > 50, "{:?}", gate.statements());
         }
     }
