@@ -3,6 +3,7 @@
 mod concurrency;
 mod keys;
 mod oracle;
+mod rejects;
 mod servers;
 mod swap;
 mod tables;

@@ -127,9 +127,14 @@ fn renamed(error: WireError, names: &[(&str, &str)]) -> WireError {
     let WireError::Refused(mut said) = error else {
         return error;
     };
-    let said_in = &mut *said;
-    let texts = [&mut said_in.detail, &mut said_in.hint, &mut said_in.context];
-    for text in texts.into_iter().flatten().chain([&mut said_in.message]) {
+    let parts = &mut *said;
+    let texts = [
+        &mut parts.detail,
+        &mut parts.hint,
+        &mut parts.context,
+        &mut parts.constraint,
+    ];
+    for text in texts.into_iter().flatten().chain([&mut parts.message]) {
         for (ours, theirs) in names {
             if text.contains(ours) {
                 *text = text.replace(ours, theirs);
