@@ -50,7 +50,7 @@ fn details(scene: &Scene, table: &str) -> String {
 
 const EVERYTHING: &str = r#"
     CREATE SCHEMA "S.x"; CREATE TABLE other (id int PRIMARY KEY); INSERT INTO other VALUES (1), (2);
-    DO $$ BEGIN CREATE ROLE dwsload_reader; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$;
+    DO $$ BEGIN CREATE ROLE dwsload_grantee; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$;
     DO $$ BEGIN CREATE ROLE "dwsload ""odd"""; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$;
     ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC;
     CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
@@ -72,9 +72,9 @@ const EVERYTHING: &str = r#"
     COMMENT ON TABLE "S.x"."The ""T""" IS 'it''s a \ table'; COMMENT ON COLUMN "S.x"."The ""T""".doc IS 'a column';
     COMMENT ON INDEX "S.x"."by date" IS 'an index'; COMMENT ON CONSTRAINT two ON "S.x"."The ""T""" IS 'a constraint';
     COMMENT ON CONSTRAINT "long" ON "S.x"."The ""T""" IS 'a check'; COMMENT ON CONSTRAINT "to other" ON "S.x"."The ""T""" IS 'a key';
-    GRANT INSERT, SELECT ON "S.x"."The ""T""" TO dwsload_reader WITH GRANT OPTION; REVOKE ALL ON "S.x"."The ""T""" FROM PUBLIC;
+    GRANT INSERT, SELECT ON "S.x"."The ""T""" TO dwsload_grantee WITH GRANT OPTION; REVOKE ALL ON "S.x"."The ""T""" FROM PUBLIC;
     GRANT UPDATE (name, doc), SELECT (n) ON "S.x"."The ""T""" TO "dwsload ""odd""";
-    GRANT USAGE ON SEQUENCE "S.x"."The ""T""_n_seq" TO dwsload_reader;
+    GRANT USAGE ON SEQUENCE "S.x"."The ""T""_n_seq" TO dwsload_grantee;
     INSERT INTO "S.x"."The ""T""" (name, doc, other_id) VALUES ('a', 'old', 1), ('b', 'old', 2)"#;
 
 #[test]
