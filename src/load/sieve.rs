@@ -255,7 +255,9 @@ fn put(
     // They are in order, and few.
     let known = faults.iter().position(|(of, _)| *of == number);
     let shape = known.map(|index| faults.remove(index).1);
-    let fault = encoding(record.bytes).or(shape);
+    // Bytes written as escapes are the server's to judge.
+    let encoding = check::Fault::of_encoding(record.bytes);
+    let fault = encoding.map(|fault| Fault::found(fault, None)).or(shape);
     ready.push((
         Sieved {
             at: record.at,
@@ -266,38 +268,6 @@ fn put(
         fault,
     ));
     bytes.extend_from_slice(record.bytes);
-}
-
-/// What the server says of bytes that are not UTF-8, before anything else (PostgreSQL,
-/// `report_invalid_encoding`). Bytes written as escapes are the server's to judge.
-fn encoding(record: &[u8]) -> Option<Fault> {
-    let valid = match std::str::from_utf8(record) {
-        Ok(_) => memchr::memchr(0, record)?,
-        Err(error) => {
-            let nul = memchr::memchr(0, &record[..error.valid_up_to()]);
-            nul.unwrap_or(error.valid_up_to())
-        }
-    };
-    let rest = &record[valid..];
-    // As many as the first byte announces, and at most what is there.
-    let length = match rest.first()? {
-        0xC0..=0xDF => 2,
-        0xE0..=0xEF => 3,
-        0xF0..=0xF7 => 4,
-        _ => 1,
-    };
-    let bytes: Vec<String> = rest
-        .iter()
-        .take(length)
-        .map(|byte| format!("0x{byte:02x}"))
-        .collect();
-    Some(Fault::new(
-        "22021",
-        format!(
-            "invalid byte sequence for encoding \"UTF8\": {}",
-            bytes.join(" ")
-        ),
-    ))
 }
 
 impl Shape {

@@ -93,19 +93,13 @@ pub(super) async fn load(
         held: Vec::new(),
         held_bytes: 0,
     };
+    let sieve = Sieve::new(&begin, fields, target);
     let mut supply = Supply {
         feed,
-        sieve: Sieve::new(&begin, fields, target),
         next: 0,
         end: None,
-        last: (
-            Position {
-                record: 1,
-                line: 1,
-                offset: 0,
-            },
-            0,
-        ),
+        last: sieve.open_record().0,
+        sieve,
     };
     while supply.fill(&mut stage.stop, None).await? {
         sift.batch(&mut supply, stage).await?;
@@ -607,8 +601,7 @@ impl Sift<'_> {
         }
         if end.in_quote {
             // Everything behind the quote is one record: nobody means that.
-            let (at, _) = supply.last;
-            return Err(self.here.open_quote(at));
+            return Err(self.here.open_quote(supply.last));
         }
         self.here.note_marker(end, stage);
         reconcile(&self.here, self.sent, self.rows, stage).await?;
@@ -691,8 +684,8 @@ struct Supply {
     /// The next of `sieve.ready`.
     next: usize,
     end: Option<End>,
-    /// The last record that was not whole, and its bytes so far.
-    last: (Position, usize),
+    /// The record that was under way when the input ended.
+    last: Position,
 }
 
 impl Supply {
@@ -726,7 +719,7 @@ impl Supply {
                     self.check_length()?;
                 }
                 Some(Ok(Fed::End(end))) => {
-                    self.last = self.sieve.open_record();
+                    self.last = self.sieve.open_record().0;
                     self.sieve.finish(end);
                     self.end = Some(end);
                 }

@@ -60,6 +60,15 @@ impl Fault {
         )
     }
 
+    /// Bytes that are no UTF-8 text, which a server looks for before anything else (PostgreSQL,
+    /// `report_invalid_encoding`). `None` where they are.
+    pub fn of_encoding(bytes: &[u8]) -> Option<Self> {
+        match text::encoding(bytes, true) {
+            Verdict::Bad(fault) => Some(fault),
+            Verdict::Fine | Verdict::Unsure => None,
+        }
+    }
+
     /// A record has `found` fields, and the COPY fills `columns`. `None` where that fits.
     ///
     /// A server tells of too many fields before it looks at any value, and of a missing one when it

@@ -12,6 +12,7 @@ use wide::u8x16;
 
 use super::dialect::{Dialect, Format};
 use super::lines::{mask, words};
+use super::splitter::LineEnd;
 
 /// Bytes kept of a field that lies in more than one block.
 const KEPT: usize = 4096;
@@ -39,16 +40,6 @@ struct Rules {
     null: Vec<u8>,
     /// A record `\.` ends the data.
     markers: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum LineEnd {
-    Unknown,
-    /// A CR has ended the first record: an LF may belong to it.
-    AfterCr,
-    Lf,
-    Cr,
-    CrLf,
 }
 
 /// One field of a record.
@@ -166,7 +157,7 @@ fn number(text: &[u8], base: u32, most: usize) -> (u8, &[u8]) {
 }
 
 /// What a backslash and `byte` mean.
-fn single(byte: u8) -> u8 {
+pub(super) fn single(byte: u8) -> u8 {
     match byte {
         b'b' => 8,
         b'f' => 12,

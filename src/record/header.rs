@@ -1,6 +1,7 @@
 //! The names in a file's first record.
 
 use super::dialect::{Dialect, Format};
+use super::fields::single;
 
 /// The UTF-8 byte-order mark.
 pub const BOM: &[u8] = b"\xEF\xBB\xBF";
@@ -58,7 +59,8 @@ fn text_fields(record: &[u8], dialect: &Dialect) -> Result<Vec<Vec<u8>>, String>
             fields.push(Vec::new());
         } else if let Some(field) = fields.last_mut() {
             let byte = if byte == b'\\' {
-                bytes.next().map_or(b'\\', unescaped)
+                // Octal and hexadecimal are left to data.
+                bytes.next().map_or(b'\\', single)
             } else {
                 byte
             };
@@ -66,19 +68,6 @@ fn text_fields(record: &[u8], dialect: &Dialect) -> Result<Vec<Vec<u8>>, String>
         }
     }
     Ok(fields)
-}
-
-/// The escapes a name can reasonably hold; octal and hexadecimal are left to data.
-fn unescaped(byte: u8) -> u8 {
-    match byte {
-        b'b' => 8,
-        b'f' => 12,
-        b'n' => b'\n',
-        b'r' => b'\r',
-        b't' => b'\t',
-        b'v' => 11,
-        other => other,
-    }
 }
 
 #[cfg(test)]

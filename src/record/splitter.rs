@@ -62,8 +62,9 @@ pub struct Marker {
     pub alone: bool,
 }
 
+/// What ends a record, by the first that did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum LineEnd {
+pub(super) enum LineEnd {
     Unknown,
     /// A CR was the last byte seen and no line end is known: CR or CRLF.
     AfterCr,
