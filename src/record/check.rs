@@ -46,7 +46,7 @@ pub struct Fault {
 }
 
 impl Fault {
-    fn new(code: &'static str, reason: impl Into<String>) -> Self {
+    pub(super) fn new(code: &'static str, reason: impl Into<String>) -> Self {
         let reason = reason.into();
         Self { code, reason }
     }

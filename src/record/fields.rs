@@ -11,6 +11,7 @@ use std::borrow::Cow;
 use wide::u8x16;
 
 use super::dialect::{Dialect, Format};
+use super::escapes;
 use super::lines::{mask, words};
 use super::splitter::LineEnd;
 
@@ -95,77 +96,15 @@ impl<'a> Field<'a> {
         if !self.raw.contains(&self.rules.special) {
             return Cow::Borrowed(self.raw);
         }
-        Cow::Owned(if self.rules.csv {
-            unquoted(self.raw, self.rules)
+        let mut value = Vec::with_capacity(self.raw.len());
+        if self.rules.csv {
+            let quote = self.rules.special;
+            let escape = self.rules.escape.unwrap_or(quote);
+            escapes::unquote(self.raw, quote, escape, &mut value);
         } else {
-            unescaped(self.raw)
-        })
-    }
-}
-
-/// A csv field without its quotes.
-fn unquoted(raw: &[u8], rules: &Rules) -> Vec<u8> {
-    let quote = rules.special;
-    let escape = rules.escape.unwrap_or(quote);
-    let mut value = Vec::with_capacity(raw.len());
-    let mut in_quote = false;
-    let mut bytes = raw.iter().copied().peekable();
-    while let Some(byte) = bytes.next() {
-        let escaped = |next: &u8| in_quote && byte == escape && (*next == escape || *next == quote);
-        if let Some(next) = bytes.next_if(escaped) {
-            value.push(next);
-        } else if byte == quote {
-            in_quote = !in_quote;
-        } else {
-            value.push(byte);
+            escapes::unescape(self.raw, &mut value);
         }
-    }
-    value
-}
-
-/// A text field without its escapes.
-fn unescaped(raw: &[u8]) -> Vec<u8> {
-    let mut value = Vec::with_capacity(raw.len());
-    let mut rest = raw;
-    while let [byte, after @ ..] = rest {
-        rest = after;
-        if *byte != b'\\' {
-            value.push(*byte);
-            continue;
-        }
-        let (byte, after) = match rest {
-            // A backslash at the end is nothing.
-            [] => break,
-            [b'0'..=b'7', ..] => number(rest, 8, 3),
-            [b'x', digit, ..] if digit.is_ascii_hexdigit() => number(&rest[1..], 16, 2),
-            [byte, after @ ..] => (single(*byte), after),
-        };
-        value.push(byte);
-        rest = after;
-    }
-    value
-}
-
-/// The byte that up to `most` digits at the start of `text` say, and what follows them. As on the
-/// server, `777` in octal is one byte.
-fn number(text: &[u8], base: u32, most: usize) -> (u8, &[u8]) {
-    let digit = |byte: &u8| char::from(*byte).to_digit(base);
-    let digits = text.iter().take(most).map_while(digit);
-    let length = digits.clone().count();
-    let number = digits.fold(0, |number, digit| number * base + digit);
-    (number.to_le_bytes()[0], &text[length..])
-}
-
-/// What a backslash and `byte` mean.
-pub(super) fn single(byte: u8) -> u8 {
-    match byte {
-        b'b' => 8,
-        b'f' => 12,
-        b'n' => b'\n',
-        b'r' => b'\r',
-        b't' => b'\t',
-        b'v' => 11,
-        other => other,
+        Cow::Owned(value)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The names in a file's first record.
 
 use super::dialect::{Dialect, Format};
-use super::fields::single;
+use super::escapes::single;
 
 /// The UTF-8 byte-order mark.
 pub const BOM: &[u8] = b"\xEF\xBB\xBF";

@@ -4,12 +4,19 @@
 //! is enough), [`position`] remembers where each record came from, [`header`] reads the names in a
 //! first record, [`fields`] cuts records into values and [`check`] tells what the server will say of
 //! them.
+//!
+//! What no server reads is read here: a [`layout`] makes [`values`] of a record, and [`encode`]
+//! writes them as COPY wants them.
 
 pub mod binary;
 pub mod check;
 pub mod dialect;
+pub mod encode;
+mod escapes;
 pub mod fields;
 pub mod header;
+pub mod layout;
 mod lines;
 pub mod position;
 pub mod splitter;
+pub mod values;
