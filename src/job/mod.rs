@@ -3,6 +3,7 @@
 //! [`load`] reads a job file. A [`Job`] is valid by construction: the engine sees nothing else
 //! and checks nothing again.
 
+mod bytes;
 mod diagnose;
 mod mode;
 mod raw;
@@ -21,6 +22,7 @@ use crate::secret::Secrets;
 use crate::wire::server::Kind;
 use crate::wire::settings::Settings;
 
+pub use bytes::{Bytes, Eol};
 pub(crate) use diagnose::nearest;
 pub use mode::{ByKey, Change, Duplicates, Mode};
 pub use resolve::load;
@@ -190,7 +192,9 @@ pub struct CopyFrom {
     pub table: TableName,
     /// The target's columns in the order of the fields; `None` for all.
     pub columns: Option<Vec<Identifier>>,
-    /// How the bytes are read.
+    /// How the bytes become records.
+    pub bytes: Bytes,
+    /// How records are read.
     pub dialect: Dialect,
     /// What the first record is.
     pub header: Header,

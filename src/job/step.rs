@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::bytes::bytes;
 use super::mode::{Mode, mode};
 use super::reader::{At, Fields, Keys};
 use super::resolve::Folder;
@@ -56,9 +57,9 @@ const COPY_FROM: Keys = Keys {
         "on_error",
         "max_rejects",
         "rejects",
+        "eol",
     ],
     reserved: &[
-        "eol",
         "encoding",
         "skip_lines",
         "nul",
@@ -215,6 +216,7 @@ fn copy_from(at: &At<'_>, folder: &Folder) -> Option<CopyFrom> {
     let table = fields.require("table").and_then(table);
     let columns = optional(&fields, "columns", columns);
     let dialect = dialect(&fields);
+    let bytes = bytes(&fields, dialect.as_ref());
     let header = or(&fields, "header", Header::None, header);
     let compression = or(&fields, "compression", Compression::Auto, compression);
     let size = optional(&fields, "size", size);
@@ -248,6 +250,7 @@ fn copy_from(at: &At<'_>, folder: &Folder) -> Option<CopyFrom> {
         input: input?,
         table: table?,
         columns: columns?,
+        bytes: bytes?,
         dialect,
         header: header?,
         compression: compression?,

@@ -110,7 +110,7 @@ pub(super) async fn load(
 /// How a step reads its files. `csv_markers`: the server ends csv data at a line `\.`.
 pub(crate) fn reading(step: &CopyFrom, csv_markers: bool) -> Reading {
     Reading {
-        dialect: Some(step.dialect.clone()),
+        cut: Some(step.bytes.cut(&step.dialect)),
         header: step.header,
         compression: step.compression,
         size: step.size,

@@ -1,15 +1,16 @@
 //! Records as bytes: no I/O, no tasks.
 //!
-//! [`dialect`] says how a format is cut, [`splitter`] and [`binary`] cut (`lines` counts where that
-//! is enough), [`position`] remembers where each record came from, [`header`] reads the names in a
-//! first record, [`fields`] cuts records into values and [`check`] tells what the server will say of
-//! them.
+//! [`dialect`] says how a format is cut and [`cut`] where its records end, [`splitter`] and
+//! [`binary`] cut (`lines` counts where that is enough), [`position`] remembers where each record
+//! came from, [`header`] reads the names in a first record, [`fields`] cuts records into values and
+//! [`check`] tells what the server will say of them.
 //!
 //! What no server reads is read here: a [`layout`] makes [`values`] of a record, and [`encode`]
 //! writes them as COPY wants them.
 
 pub mod binary;
 pub mod check;
+pub mod cut;
 pub mod dialect;
 pub mod encode;
 mod escapes;

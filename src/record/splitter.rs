@@ -5,73 +5,18 @@
 //! after a backslash is. What the server counts as a line inside a csv record is counted the same
 //! way, so that the line number of its errors can be traced back to a record.
 
+mod ends;
+mod exact;
+
 use memchr::{memchr2, memchr3};
 
 use super::binary::Tuples;
 use super::dialect::{Dialect, Format};
 use super::lines;
 
-/// The record ends found in one block, and what else is needed to place them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Ends {
-    /// Offsets just behind the line end of each record that ends in the block; none where they
-    /// are only counted.
-    pub ends: Vec<u32>,
-    /// The records of a block that was counted and not listed.
-    pub counted: Option<Counted>,
-    /// Records that hold more than one line: `(index into ends, lines, server lines)`, the extra
-    /// lines only. An index equal to `ends.len()` is the record still open at the block's end.
-    pub tall: Vec<(u32, u32, u32)>,
-    /// The first end-of-data marker in the block.
-    pub marker: Option<Marker>,
-}
-
-/// The records of a block as numbers, and how to find them in its bytes after all.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Counted {
-    /// Records that end in the block.
-    pub records: usize,
-    /// Offset just behind the last of them; 0 where none ends.
-    pub last: usize,
-    /// Extra lines of these records, for people and for the server alike.
-    pub lines: usize,
-    /// Extra lines of the record still open at the block's end.
-    pub open_lines: usize,
-    /// The splitter as it was before the block.
-    before: Splitter,
-}
-
-impl Counted {
-    /// Lists the records of the same block. `None` when these are other bytes.
-    pub fn list(&self, block: &[u8]) -> Option<Ends> {
-        let mut found = Ends::default();
-        let mut splitter = self.before.clone();
-        splitter.counting = false;
-        splitter.push(block, &mut found);
-        (found.ends.len() == self.records).then_some(found)
-    }
-}
-
-/// A `\.` that ends the data for the server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Marker {
-    /// Offset in the block just behind the marker and its line end.
-    pub end: usize,
-    /// It has a line for itself. Else it follows data on the same line: servers before
-    /// PostgreSQL 18 load that data without the marker and drop everything after it.
-    pub alone: bool,
-}
-
-/// What ends a record, by the first that did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum LineEnd {
-    Unknown,
-    /// A CR was the last byte seen and no line end is known: CR or CRLF.
-    AfterCr,
-    Lf,
-    Cr,
-    CrLf,
-}
+pub use ends::{Counted, Ends, LineEnd, Marker};
+use ends::{end_of, note_line};
+use exact::Exact;
 
 /// What the bytes since the record's start look like, as far as a marker can be in them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,8 +62,15 @@ pub struct Splitter {
     markers: bool,
     /// Whether blocks of plain lines are counted only.
     counting: bool,
-    /// Binary data has its own rules.
-    tuples: Option<Tuples>,
+    /// Rules that are not those of text and csv for a server.
+    own: Option<Own>,
+}
+
+/// How records are cut that a server would not cut so as text or csv.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Own {
+    Binary(Tuples),
+    Exact(Box<Exact>),
 }
 
 impl Splitter {
@@ -141,7 +93,27 @@ impl Splitter {
             open: false,
             markers: true,
             counting: false,
-            tuples: (dialect.format == Format::Binary).then(Tuples::new),
+            own: (dialect.format == Format::Binary).then(|| Own::Binary(Tuples::new())),
+        }
+    }
+
+    /// The same for records that end with `eol` (1 to 16 bytes) and nowhere else. An `eol` in the
+    /// quotes of csv, or behind a backslash of text, is data; there are no end-of-data markers.
+    ///
+    /// A line of the file ends with an LF (with a CR, where `eol` is one) and with a record.
+    pub fn exact(dialect: &Dialect, eol: &[u8]) -> Self {
+        Self {
+            own: Some(Own::Exact(Box::new(Exact::new(Some(dialect), eol)))),
+            ..Self::new(dialect)
+        }
+    }
+
+    /// The same for records that end with `eol`, or by default with LF or CRLF, whatever is in
+    /// them: no byte is special.
+    pub fn lines(eol: Option<&[u8]>) -> Self {
+        Self {
+            own: Some(Own::Exact(Box::new(Exact::new(None, eol.unwrap_or(b"\n"))))),
+            ..Self::new(&Dialect::new(Format::Text))
         }
     }
 
@@ -163,13 +135,19 @@ impl Splitter {
 
     /// Whether the data ends inside quotes.
     pub fn in_quote(&self) -> bool {
-        self.in_quote
+        match &self.own {
+            Some(Own::Exact(exact)) => exact.in_quote(),
+            Some(Own::Binary(_)) | None => self.in_quote,
+        }
     }
 
     /// Whether the data may end here. Binary data ends with a trailer; what ends before is cut
     /// short.
     pub fn whole(&self) -> bool {
-        self.tuples.as_ref().is_none_or(Tuples::whole)
+        match &self.own {
+            Some(Own::Binary(tuples)) => tuples.whole(),
+            Some(Own::Exact(_)) | None => true,
+        }
     }
 
     /// Takes the next `block`; appends what ends in it to `found`, which is cleared first.
@@ -180,10 +158,18 @@ impl Splitter {
         found.tall.clear();
         found.marker = None;
         found.counted = None;
-        if let Some(tuples) = &mut self.tuples {
-            tuples.push(block, found);
-            return;
+        match &mut self.own {
+            Some(Own::Binary(tuples)) => tuples.push(block, found),
+            Some(Own::Exact(exact)) => exact.push(block, found),
+            None => {
+                self.cut(block, found);
+                found.line_end = self.line_end;
+            }
         }
+    }
+
+    /// Cuts as a server cuts text and csv.
+    fn cut(&mut self, block: &[u8], found: &mut Ends) {
         found.counted = self.count(block);
         if found.counted.is_some() {
             return;
@@ -235,6 +221,9 @@ impl Splitter {
 
     /// Ends the input. `true` when a last record without a line end was under way.
     pub fn finish(&mut self) -> bool {
+        if let Some(Own::Exact(exact)) = &mut self.own {
+            return exact.finish();
+        }
         // Without its line end, `\.` is no marker: data in csv, an error in text.
         let after_cr = self.line_end == LineEnd::AfterCr;
         let marker = self.markers && self.tail == Tail::Marker && self.tail_alone && after_cr;
@@ -471,8 +460,7 @@ impl Splitter {
     fn end_record(&mut self, end: usize, found: &mut Ends) {
         self.tail = Tail::None;
         self.open = false;
-        // A block is far below 4 GiB.
-        found.ends.push(u32::try_from(end).unwrap_or(u32::MAX));
+        found.ends.push(end_of(end));
     }
 
     /// Line ends inside quotes, as people and as the server count them.
@@ -496,18 +484,6 @@ impl Splitter {
         } else {
             b'\n'
         }
-    }
-}
-
-/// Counts extra lines of the record that is open now.
-fn note_line(found: &mut Ends, people: u32, server: u32) {
-    let index = u32::try_from(found.ends.len()).unwrap_or(u32::MAX);
-    match found.tall.last_mut() {
-        Some((last, lines, server_lines)) if *last == index => {
-            *lines += people;
-            *server_lines += server;
-        }
-        _ => found.tall.push((index, people, server)),
     }
 }
 

@@ -8,6 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::job::{Compression, CopyExpert, Header, InputPattern, Output};
 use crate::load::{self, Lane};
 use crate::progress::{Event, Outcome};
+use crate::record::cut::Cut;
 use crate::record::dialect::{CopyStatement, Format};
 use crate::sink;
 use crate::source::{self, Begin, Feed, Reading, Source};
@@ -211,7 +212,7 @@ impl Expert<'_> {
 
     fn reading(&self) -> Reading {
         Reading {
-            dialect: self.statement.dialect.clone(),
+            cut: self.statement.dialect.clone().map(Cut::Server),
             header: Header::None,
             compression: Compression::Auto,
             size: self.step.size,

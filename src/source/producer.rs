@@ -8,7 +8,7 @@ use super::Source;
 use super::open::{Opened, open, read_full};
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{Compression, Header};
-use crate::record::dialect::Dialect;
+use crate::record::cut::Cut;
 use crate::record::header::{self, BOM};
 use crate::record::splitter::{Ends, Splitter};
 
@@ -23,8 +23,8 @@ const HEADER_LIMIT: usize = 1024 * 1024;
 /// How an input is to be read.
 #[derive(Debug, Clone)]
 pub struct Reading {
-    /// How records are cut; `None` leaves the bytes alone.
-    pub dialect: Option<Dialect>,
+    /// Where records end; `None` leaves the bytes alone.
+    pub cut: Option<Cut>,
     /// What the first record is.
     pub header: Header,
     /// What compresses the input.
@@ -53,7 +53,8 @@ pub enum Fed {
 /// An input that has been opened.
 #[derive(Debug)]
 pub struct Begin {
-    /// The names in the header, where one was asked for; `None` in an empty file.
+    /// The names in the header, where one was asked for; `None` in an empty file. Where records
+    /// have no fields to be cut, all of it is one name.
     pub header: Option<Vec<String>>,
     /// Its bytes, with the line end.
     pub header_bytes: Vec<u8>,
@@ -134,8 +135,8 @@ impl Producer {
     /// Opens `source`. `taken` counts the bytes read of it, as they are on disk.
     pub(super) fn open(source: Source, reading: Reading, taken: Arc<AtomicU64>) -> Result<Self> {
         let input = open(&source, reading.compression, taken)?;
-        let splitter = reading.dialect.as_ref().map(|dialect| {
-            let mut splitter = Splitter::new(dialect);
+        let splitter = reading.cut.as_ref().map(|cut| {
+            let mut splitter = cut.splitter();
             if !reading.markers {
                 splitter = splitter.without_markers();
             }
@@ -238,9 +239,9 @@ impl Producer {
     /// The names of the header at the start of `data`, its bytes and its lines. Reads on where the
     /// header is longer than a block.
     fn header(&mut self, data: &mut Vec<u8>) -> Result<(Option<Vec<String>>, usize, u64)> {
-        let Some(dialect) = self
+        let Some(cut) = self
             .reading
-            .dialect
+            .cut
             .clone()
             .filter(|_| self.reading.header != Header::None)
         else {
@@ -251,9 +252,7 @@ impl Producer {
         }
         let mut found = Ends::default();
         let length = loop {
-            Splitter::new(&dialect)
-                .without_markers()
-                .push(data, &mut found);
+            cut.splitter().without_markers().push(data, &mut found);
             if let Some(&end) = found.ends.first() {
                 break end as usize;
             }
@@ -268,8 +267,14 @@ impl Producer {
                 break data.len();
             }
         };
-        let lines = memchr::memchr_iter(b'\n', &data[..length]).count().max(1) as u64;
-        let names = header::names(&data[..length], &dialect)
+        let more = found.tall.first().filter(|(record, ..)| *record == 0);
+        let lines = 1 + more.map_or(0, |(_, lines, _)| u64::from(*lines));
+        let header = cut.without_end(&data[..length], found.line_end);
+        let names = match cut.dialect() {
+            Some(dialect) => header::names(header, dialect),
+            None => Ok(vec![String::from_utf8_lossy(header).into_owned()]),
+        };
+        let names = names
             .map_err(|what| Error::new(ErrorKind::Data, format!("in `{}`, {what}", self.source)))?;
         Ok((Some(names), length, lines))
     }
@@ -341,13 +346,13 @@ impl Producer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::dialect::Format;
+    use crate::record::dialect::{Dialect, Format};
     use std::io::Write;
     use std::path::Path;
 
     fn reading(format: Format, header: Header) -> Reading {
         Reading {
-            dialect: Some(Dialect::new(format)),
+            cut: Some(Cut::Server(Dialect::new(format))),
             header,
             compression: Compression::Auto,
             size: None,
@@ -387,6 +392,34 @@ mod tests {
         assert_eq!((begin.offset, begin.lines), (15, 2));
         assert_eq!(data, b"1,x\r\n2,y");
         assert!(end.open_record);
+    }
+
+    #[test]
+    fn a_header_ends_where_every_record_ends() {
+        let csv = Dialect::new(Format::Csv);
+        for (cut, names, header) in [
+            (
+                Cut::Exact(csv.clone(), b"|\n".into()),
+                vec!["a|b\nc"],
+                "a|b\nc|\n",
+            ),
+            (Cut::Exact(csv, b"\n".into()), vec!["a|b"], "a|b\n"),
+            (Cut::Lines(None), vec!["a|b"], "a|b\n"),
+        ] {
+            let file = file(b"a|b\nc|\nd|\ne|\n");
+            let mut reading = reading(Format::Csv, Header::Skip);
+            reading.cut = Some(cut);
+            let (begin, data, end) = read(file.path(), reading).unwrap();
+            assert_eq!(begin.header.unwrap(), names);
+            assert_eq!(begin.header_bytes, header.as_bytes());
+            let newlines = header.matches('\n').count();
+            assert_eq!(
+                (begin.offset, begin.lines),
+                (header.len() as u64, newlines as u64)
+            );
+            assert_eq!(data.len() + header.len(), 13);
+            assert!(!end.open_record && end.marker.is_none());
+        }
     }
 
     #[test]

@@ -1,5 +1,5 @@
 use super::*;
-use crate::job::{Compression, Header, Policy};
+use crate::job::{Bytes, Compression, Header, Policy};
 use crate::name::TableName;
 use crate::record::dialect::Format;
 use crate::wire::server::Kind;
@@ -21,6 +21,7 @@ fn column(name: &str, type_name: &str, type_modifier: i32) -> Column {
 
 fn step(format: Format) -> CopyFrom {
     CopyFrom {
+        bytes: Bytes::default(),
         input: Vec::new(),
         table: TableName::parse("t").unwrap(),
         columns: None,

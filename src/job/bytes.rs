@@ -1,0 +1,122 @@
+//! What becomes of the bytes of a `copy_from` before their fields are looked at: `eol`.
+
+use super::diagnose::nearest;
+use super::reader::{At, Fields};
+use crate::record::cut::Cut;
+use crate::record::dialect::{Dialect, Format};
+
+/// How the bytes of a file become records.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Bytes {
+    /// What ends a record.
+    pub eol: Eol,
+}
+
+impl Bytes {
+    /// Where records of `dialect` end.
+    pub fn cut(&self, dialect: &Dialect) -> Cut {
+        match &self.eol {
+            Eol::Auto => Cut::Server(dialect.clone()),
+            Eol::Exact(eol) => Cut::Exact(dialect.clone(), eol.clone()),
+        }
+    }
+}
+
+/// What ends a record.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Eol {
+    /// LF, CR or CRLF: whatever ends the first, as the server has it.
+    #[default]
+    Auto,
+    /// These bytes, 1 to 16, and nothing else.
+    Exact(Vec<u8>),
+}
+
+/// The words of `eol`.
+const EOLS: [(&str, &str); 4] = [("auto", ""), ("lf", "\n"), ("cr", "\r"), ("crlf", "\r\n")];
+
+/// The longest `eol`, in bytes.
+const LONGEST: usize = 16;
+
+/// Reads `eol`; `None` is a mistake.
+pub(super) fn bytes(fields: &Fields<'_>, dialect: Option<&Dialect>) -> Option<Bytes> {
+    let eol = match fields.get("eol") {
+        Some(at) => eol(at, dialect)?,
+        None => Eol::Auto,
+    };
+    if dialect.is_some_and(|dialect| dialect.format == Format::Binary) {
+        fields.refuse(&["eol"], "binary data has no line ends");
+    }
+    Some(Bytes { eol })
+}
+
+fn eol(at: &At<'_>, dialect: Option<&Dialect>) -> Option<Eol> {
+    let eol = at.parse(named)?;
+    let Eol::Exact(bytes) = &eol else {
+        return Some(eol);
+    };
+    let csv = dialect.filter(|dialect| dialect.format == Format::Csv);
+    let quote = csv.and_then(Dialect::quote_byte);
+    if quote.is_some_and(|quote| bytes.contains(&quote)) {
+        at.wrong("the quote of csv stands in it, and what is in quotes ends no record");
+    } else {
+        at.wrong("an `eol` other than `auto` is not supported yet");
+    }
+    None
+}
+
+/// A word, or the bytes themselves.
+fn named(text: &str) -> Result<Eol, String> {
+    let word = text.to_ascii_lowercase();
+    if let Some((_, eol)) = EOLS.iter().find(|(known, _)| *known == word) {
+        return Ok(match eol.as_bytes() {
+            [] => Eol::Auto,
+            bytes => Eol::Exact(bytes.to_vec()),
+        });
+    }
+    if text.contains('\\') {
+        return Err(format!(
+            "`{text}` holds a backslash; between double quotes, YAML takes `\\n`, `\\r` and `\\x1e` for the bytes that are meant"
+        ));
+    }
+    let is_word = text.bytes().all(|byte| byte.is_ascii_alphabetic());
+    if let Some(near) = nearest(text, EOLS.map(|(word, _)| word)).filter(|_| is_word) {
+        return Err(format!("`{text}` is no line end; did you mean `{near}`?"));
+    }
+    if text.is_empty() || text.len() > LONGEST {
+        return Err(format!(
+            "expected auto, lf, cr, crlf, or the 1 to {LONGEST} bytes that end a record, found {} bytes",
+            text.len()
+        ));
+    }
+    Ok(Eol::Exact(text.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_eol_is_a_word_or_the_bytes_themselves() {
+        for (text, expected) in [
+            ("lf", "\n"),
+            ("CRLF", "\r\n"),
+            ("|\n", "|\n"),
+            ("\u{1e}", "\u{1e}"),
+            ("§", "§"),
+            ("@@", "@@"),
+        ] {
+            assert_eq!(named(text), Ok(Eol::Exact(expected.into())), "{text:?}");
+        }
+        assert_eq!(named("auto"), Ok(Eol::Auto));
+        for (text, said) in [
+            ("crfl", "did you mean `crlf`?"),
+            ("|\\n", "between double quotes"),
+            ("", "found 0 bytes"),
+            ("12345678901234567", "found 17 bytes"),
+        ] {
+            let error = named(text).unwrap_err();
+            assert!(error.contains(said), "{text:?}: {error}");
+        }
+    }
+}
