@@ -20,7 +20,8 @@ use crate::record::values::Values;
 #[derive(Debug, Clone)]
 pub struct Delimited {
     csv: bool,
-    sep: Finder<'static>,
+    /// In a box, for it is large beside the rest.
+    sep: Box<Finder<'static>>,
     /// csv: the quote; text: the backslash.
     special: u8,
     /// csv: what makes data of a quote inside quotes.
@@ -61,7 +62,7 @@ impl Delimited {
         };
         Some(Self {
             csv,
-            sep: Finder::new(sep).into_owned(),
+            sep: Box::new(Finder::new(sep).into_owned()),
             special,
             escape,
             nulls,
