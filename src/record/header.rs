@@ -2,6 +2,9 @@
 
 use super::dialect::{Dialect, Format};
 use super::escapes::single;
+use super::fields::Nulls;
+use super::layout::Delimited;
+use super::values::Values;
 
 /// The UTF-8 byte-order mark.
 pub const BOM: &[u8] = b"\xEF\xBB\xBF";
@@ -9,11 +12,13 @@ pub const BOM: &[u8] = b"\xEF\xBB\xBF";
 /// Reads the field values of `record`, one whole record without what ends it.
 ///
 /// # Errors
-/// Says what is wrong: bytes that are not UTF-8, a separator or quote that is not one byte.
+/// Says what is wrong: bytes that are not UTF-8, a quote that is not one byte or left open, a
+/// separator that cannot be told from data.
 pub fn names(record: &[u8], dialect: &Dialect) -> Result<Vec<String>, String> {
-    let fields = match dialect.format {
-        Format::Csv => csv_fields(record, dialect)?,
-        Format::Text | Format::Binary => text_fields(record, dialect)?,
+    let fields = match (dialect.format, dialect.sep_byte()) {
+        (_, None) => delimited_fields(record, dialect)?,
+        (Format::Csv, Some(sep)) => csv_fields(record, dialect, sep)?,
+        (Format::Text | Format::Binary, Some(sep)) => text_fields(record, sep),
     };
     fields
         .into_iter()
@@ -21,16 +26,33 @@ pub fn names(record: &[u8], dialect: &Dialect) -> Result<Vec<String>, String> {
         .collect()
 }
 
-fn csv_fields(record: &[u8], dialect: &Dialect) -> Result<Vec<Vec<u8>>, String> {
-    let sep = dialect
-        .sep_byte()
-        .ok_or("`sep` must be one byte to read a header")?;
+/// With a separator of more than one byte.
+fn delimited_fields(record: &[u8], dialect: &Dialect) -> Result<Vec<Vec<u8>>, String> {
+    quotes(dialect)?;
+    // No name is NULL, and there are no more names than bytes and one.
+    let nulls = vec![Nulls::Never; record.len() + 1];
+    let delimited = Delimited::new(dialect, &[], nulls)
+        .ok_or("`sep` cannot be told from data, so the header cannot be read")?;
+    let mut values = Values::default();
+    let read = delimited.read(record, &mut values);
+    read.map_err(|fault| format!("the header cannot be read: {}", fault.reason))?;
+    let names = values.iter().map(Option::unwrap_or_default);
+    Ok(names.map(<[u8]>::to_vec).collect())
+}
+
+/// csv: the quote and the escape.
+fn quotes(dialect: &Dialect) -> Result<(u8, u8), String> {
     let quote = dialect
         .quote_byte()
         .ok_or("`quote` must be one byte to read a header")?;
     let escape = dialect
         .escape_byte()
         .ok_or("`escape` must be one byte to read a header")?;
+    Ok((quote, escape))
+}
+
+fn csv_fields(record: &[u8], dialect: &Dialect, sep: u8) -> Result<Vec<Vec<u8>>, String> {
+    let (quote, escape) = quotes(dialect)?;
     let mut reader = csv::ReaderBuilder::new();
     reader
         .has_headers(false)
@@ -53,10 +75,7 @@ fn absent(record: &[u8]) -> u8 {
     absent.next().unwrap_or(b'\n')
 }
 
-fn text_fields(record: &[u8], dialect: &Dialect) -> Result<Vec<Vec<u8>>, String> {
-    let sep = dialect
-        .sep_byte()
-        .ok_or("`sep` must be one byte to read a header")?;
+fn text_fields(record: &[u8], sep: u8) -> Vec<Vec<u8>> {
     let mut fields = vec![Vec::new()];
     let mut bytes = record.iter().copied();
     while let Some(byte) = bytes.next() {
@@ -72,7 +91,7 @@ fn text_fields(record: &[u8], dialect: &Dialect) -> Result<Vec<Vec<u8>>, String>
             field.push(byte);
         }
     }
-    Ok(fields)
+    fields
 }
 
 #[cfg(test)]
@@ -92,6 +111,32 @@ mod tests {
         assert_eq!(names(b"id\ta\\tb", &text).unwrap(), ["id", "a\tb"]);
         text.sep = Some("|".into());
         assert_eq!(names(b"id|x\\|y", &text).unwrap(), ["id", "x|y"]);
+    }
+
+    #[test]
+    fn names_may_stand_between_longer_separators() {
+        let dialect = |format, sep: &str| Dialect {
+            sep: Some(sep.into()),
+            ..Dialect::new(format)
+        };
+        let csv = dialect(Format::Csv, "~|~");
+        assert_eq!(
+            names(b"id~|~~|~\"a~|~\"\"b\"\"\"~|~d|", &csv).unwrap(),
+            ["id", "", "a~|~\"b\"", "d|"]
+        );
+        let text = dialect(Format::Text, "||");
+        assert_eq!(
+            names(b"id||a|b||\\N||x\\ty", &text).unwrap(),
+            ["id", "a|b", "N", "x\ty"]
+        );
+        for (header, sep, fault) in [
+            ("a||\"b", "||", "unterminated"),
+            ("a||b", "|\"|", "cannot be told from data"),
+            ("a||b", "", "cannot be told from data"),
+        ] {
+            let error = names(header.as_bytes(), &dialect(Format::Csv, sep)).unwrap_err();
+            assert!(error.contains(fault), "{error}");
+        }
     }
 
     #[test]
