@@ -229,6 +229,16 @@ pub fn setting(name: &Identifier, value: &str, standard_conforming_strings: bool
     format!("SET {name} TO {values}")
 }
 
+/// Whether `word` stands in `sql` by itself. Names without quotes are folded by the server, so case does
+/// not count.
+pub(crate) fn holds_word(sql: &str, word: &str) -> bool {
+    let (sql, word) = (sql.to_lowercase(), word.to_lowercase());
+    let of_name = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
+    sql.match_indices(&word).any(|(at, found)| {
+        !sql[..at].ends_with(of_name) && !sql[at + found.len()..].starts_with(of_name)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -320,5 +330,12 @@ mod tests {
         assert_eq!(literal("'", true), "''''");
         assert_eq!(literal("\\N", false), r"E'\\N'");
         assert_eq!(literal("'", false), "''''");
+    }
+
+    #[test]
+    fn a_name_is_found_in_sql_as_a_word() {
+        assert!(holds_word("upper(Name) || '!'", "name"));
+        assert!(!holds_word("surname || name_2 || $name", "name"));
+        assert!(holds_word("\"Größe\" > 3", "größe"));
     }
 }

@@ -14,7 +14,7 @@ use crate::job::{
     Unload,
 };
 use crate::load;
-use crate::name::TableName;
+use crate::name::{TableName, holds_word};
 use crate::source::Source;
 use crate::wire::server::Ability;
 
@@ -54,17 +54,6 @@ pub(super) async fn steps(job: &Job, mut patient: Option<Patient<'_>>, report: &
 fn is_copy_in(expert: &CopyExpert) -> bool {
     let words = expert.sql.to_lowercase();
     words.split_whitespace().any(|word| word == "from") && words.contains("stdin")
-}
-
-/// Whether `word` stands in `sql` by itself, in upper or lower case.
-fn holds_word(sql: &str, word: &str) -> bool {
-    let (sql, word) = (sql.to_lowercase(), word.to_lowercase());
-    let of_name = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
-    sql.match_indices(&word).any(|(at, found)| {
-        let before = sql[..at].chars().next_back();
-        let after = sql[at + found.len()..].chars().next();
-        !before.is_some_and(of_name) && !after.is_some_and(of_name)
-    })
 }
 
 struct Look<'a> {

@@ -3,7 +3,7 @@
 use super::input;
 use super::table::{Relation, Table};
 use crate::error::{Error, ErrorKind, Result};
-use crate::job::{CopyFrom, CopyTo, Header};
+use crate::job::{CopyFrom, CopyTo, Header, Shaping};
 use crate::load;
 use crate::name::{Identifier, TableName};
 use crate::record::dialect::ForceQuote;
@@ -21,12 +21,17 @@ pub(super) fn describe(way: &str, name: &TableName, table: &Table, right: &str) 
 
 /// Whether a COPY FROM may fill the table.
 pub(super) fn may_load(load: &CopyFrom, table: &Table) -> Result<()> {
-    let named = load.columns.as_deref().unwrap_or_default();
+    let named = match load.shaping {
+        None => load.columns.as_deref().unwrap_or_default(),
+        // They are the names of fields.
+        Some(_) => &[],
+    };
     let dialect = &load.dialect;
-    let all = named
-        .iter()
-        .chain(&dialect.force_null)
-        .chain(&dialect.force_not_null);
+    let shaping = load.shaping.as_deref();
+    let filled = shaping.into_iter().flat_map(Shaping::filled);
+    let strict = load.shaping.is_none();
+    let forced = dialect.force_null.iter().chain(&dialect.force_not_null);
+    let all = named.iter().chain(forced.filter(|_| strict)).chain(filled);
     has_columns(table, &load.table, all)?;
     may_enter(table)?;
     if matches!(table.kind, Relation::MaterializedView | Relation::Other) {
@@ -160,6 +165,8 @@ pub(super) fn header_fits(load: &CopyFrom, sample: &input::Sample, table: &Table
     };
     match load.header {
         Header::None | Header::Skip => Ok(()),
+        // What a field is for is seen when its record is made anew.
+        Header::Map | Header::Match if load.shaping.is_some() => Ok(()),
         Header::Map => {
             let mapped = load::mapped(header, &sample.source)?;
             has_columns(table, &load.table, &mapped).map_err(|error| {

@@ -20,6 +20,14 @@ impl Bytes {
             Eol::Exact(eol) => Cut::Exact(dialect.clone(), eol.clone()),
         }
     }
+
+    /// Where records end that are lines, whatever is in them.
+    pub fn cut_lines(&self) -> Cut {
+        match &self.eol {
+            Eol::Auto => Cut::Lines(None),
+            Eol::Exact(eol) => Cut::Lines(Some(eol.clone())),
+        }
+    }
 }
 
 /// What ends a record.
@@ -59,10 +67,9 @@ fn eol(at: &At<'_>, dialect: Option<&Dialect>) -> Option<Eol> {
     let quote = csv.and_then(Dialect::quote_byte);
     if quote.is_some_and(|quote| bytes.contains(&quote)) {
         at.wrong("the quote of csv stands in it, and what is in quotes ends no record");
-    } else {
-        at.wrong("an `eol` other than `auto` is not supported yet");
+        return None;
     }
-    None
+    Some(eol)
 }
 
 /// A word, or the bytes themselves.

@@ -9,6 +9,7 @@ mod mode;
 mod raw;
 mod reader;
 mod resolve;
+mod shaping;
 mod step;
 mod template;
 
@@ -17,7 +18,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::name::{Identifier, TableName};
-use crate::record::dialect::Dialect;
+use crate::record::cut::Cut;
+use crate::record::dialect::{Dialect, Format};
 use crate::secret::Secrets;
 use crate::wire::server::Kind;
 use crate::wire::settings::Settings;
@@ -26,6 +28,7 @@ pub use bytes::{Bytes, Eol};
 pub(crate) use diagnose::nearest;
 pub use mode::{ByKey, Change, Duplicates, Mode};
 pub use resolve::load;
+pub use shaping::{Fill, Layout, Shaping};
 
 /// A job file, read, checked and with every default filled in.
 #[derive(Debug, Clone)]
@@ -210,6 +213,26 @@ pub struct CopyFrom {
     pub on_empty: Policy,
     /// Records that cannot be loaded are set aside; `None`: the first of them stops the job.
     pub rejecting: Option<Rejecting>,
+    /// What becomes of records on their way; `None`: they are sent as they are.
+    pub shaping: Option<Box<Shaping>>,
+}
+
+impl CopyFrom {
+    /// Where records end.
+    pub(crate) fn cut(&self) -> Cut {
+        match &self.shaping {
+            Some(shaping) if shaping.layout != Layout::Delimited => self.bytes.cut_lines(),
+            _ => self.bytes.cut(&self.dialect),
+        }
+    }
+
+    /// How records are sent: as they are in the file, or as text where they are made anew.
+    pub(crate) fn sent_dialect(&self) -> Dialect {
+        match self.shaping {
+            None => self.dialect.clone(),
+            Some(_) => Dialect::new(Format::Text),
+        }
+    }
 }
 
 /// `on_error: reject`: what becomes of records that cannot be loaded.

@@ -95,7 +95,7 @@ pub(super) fn mode(
         Some(at) => at.choice(&words, &[]),
         None => Some((None, false)),
     };
-    let key = fields.get("key").map(|at| key(at, columns, header));
+    let key = fields.get("key").map(|at| key(at, fields, columns, header));
     let duplicates = fields.get("duplicates").map(duplicates);
     let swap = fields.get("swap").map(At::flag);
     let (change, replaces) = chosen?;
@@ -129,6 +129,7 @@ pub(super) fn mode(
 /// The columns of the key: a name, or a list of names.
 fn key(
     at: &At<'_>,
+    fields: &Fields<'_>,
     columns: Option<&[Identifier]>,
     header: Option<Header>,
 ) -> Option<Vec<Identifier>> {
@@ -140,7 +141,13 @@ fn key(
     let mut names: Vec<Identifier> = Vec::with_capacity(items.len());
     for item in &items {
         let name = item.parse(|name| Identifier::new(name))?;
-        let loaded = columns.is_none_or(|columns| columns.contains(&name));
+        let filled = |keys: &str| {
+            let entries = fields.get(keys).and_then(At::entries);
+            entries.is_some_and(|entries| entries.iter().any(|(key, _)| *key == name.as_str()))
+        };
+        let loaded = columns.is_none_or(|columns| columns.contains(&name))
+            || filled("set")
+            || filled("select");
         // With `map`, `columns` is refused, and one mistake is enough.
         if !loaded && header != Some(Header::Map) {
             item.wrong(format!(

@@ -164,6 +164,21 @@ impl<'a> At<'a> {
         matches!(self.node, Node::Map(_))
     }
 
+    pub(super) fn is_list(&self) -> bool {
+        matches!(self.node, Node::List(_))
+    }
+
+    /// Whether nothing stands here, or YAML's null.
+    pub(super) fn is_null(&self) -> bool {
+        self.scalar()
+            .is_some_and(|scalar| scalar.kind == Kind::Null)
+    }
+
+    /// What tells this run from others.
+    pub(super) fn run_id(&self) -> String {
+        self.reader.scope.run_id()
+    }
+
     fn found(&self) -> &'static str {
         match self.node {
             Node::Scalar(Scalar {

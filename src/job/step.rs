@@ -6,6 +6,7 @@ use super::bytes::bytes;
 use super::mode::{Mode, mode};
 use super::reader::{At, Fields, Keys};
 use super::resolve::Folder;
+use super::shaping::{FORMATS, Source, shaping};
 use super::{
     Action, Compression, CopyExpert, CopyFrom, CopyTo, Expect, Header, InputPattern, MostRejects,
     Output, Policy, Rejecting, Sql, Step, Unload,
@@ -48,6 +49,14 @@ const COPY_FROM: Keys = Keys {
         "force_null",
         "force_not_null",
         "compression",
+        "positions",
+        "positions_in",
+        "trim",
+        "set",
+        "select",
+        "where",
+        "on_extra_column",
+        "on_missing_column",
         "mode",
         "key",
         "duplicates",
@@ -64,9 +73,6 @@ const COPY_FROM: Keys = Keys {
         "skip_lines",
         "nul",
         "date_format",
-        "set",
-        "select",
-        "where",
         "connections",
         "batch",
         "wire",
@@ -215,7 +221,11 @@ fn copy_from(at: &At<'_>, folder: &Folder) -> Option<CopyFrom> {
         .and_then(|at| inputs(&at.one_or_more(), at, folder));
     let table = fields.require("table").and_then(table);
     let columns = optional(&fields, "columns", columns);
-    let dialect = dialect(&fields);
+    let source = or(&fields, "format", Source::Copy(Format::Text), |at| {
+        at.choice(&FORMATS, &[])
+    });
+    let nulls = nulls(&fields);
+    let dialect = source.and_then(|source| source_dialect(&fields, source, nulls.is_some()));
     let bytes = bytes(&fields, dialect.as_ref());
     let header = or(&fields, "header", Header::None, header);
     let compression = or(&fields, "compression", Compression::Auto, compression);
@@ -236,10 +246,12 @@ fn copy_from(at: &At<'_>, folder: &Folder) -> Option<CopyFrom> {
             "with `header: map` the file's header names the columns; leave `columns` out",
         );
     }
-    let dialect = dialect?;
+    let (source, dialect) = (source?, dialect?);
     if dialect.format == Format::Binary && header.is_some_and(|header| header != Header::None) {
         fields.refuse(&["header"], "binary data has no header line");
     }
+    let bytes = bytes?;
+    let shaping = shaping(&fields, source, &dialect, &bytes, nulls, folder.alone);
     if dialect.format == Format::Binary && rejecting.is_some() {
         fields.refuse(
             &["on_error"],
@@ -250,7 +262,7 @@ fn copy_from(at: &At<'_>, folder: &Folder) -> Option<CopyFrom> {
         input: input?,
         table: table?,
         columns: columns?,
-        bytes: bytes?,
+        bytes,
         dialect,
         header: header?,
         compression: compression?,
@@ -259,6 +271,7 @@ fn copy_from(at: &At<'_>, folder: &Folder) -> Option<CopyFrom> {
         on_missing: on_missing?,
         on_empty: on_empty?,
         rejecting,
+        shaping: shaping?,
     })
 }
 
@@ -304,7 +317,7 @@ fn copy_to(at: &At<'_>, folder: &Folder) -> Option<CopyTo> {
     let fields = at.fields(COPY_TO)?;
     let output = fields.require("file").and_then(|at| output(at, folder));
     let what = unload(&fields);
-    let dialect = dialect(&fields);
+    let dialect = format(&fields).and_then(|format| dialect(&fields, format, false));
     let header = or(&fields, "header", false, At::flag);
     let compression = or(&fields, "compression", Compression::Auto, compression);
     let dialect = dialect?;
@@ -449,15 +462,84 @@ fn columns(at: &At<'_>) -> Option<Vec<Identifier>> {
     names.into_iter().collect()
 }
 
-fn dialect(fields: &Fields<'_>) -> Option<Dialect> {
+/// The list of texts that are NULL, where `null` is a list.
+fn nulls(fields: &Fields<'_>) -> Option<Vec<String>> {
+    let at = fields.get("null").filter(|at| at.is_list())?;
+    let items = at.list()?;
+    if items.is_empty() {
+        at.wrong("the list is empty; leave it out for the format's own null marker");
+    }
+    items.iter().map(At::text_or_null).collect()
+}
+
+/// How the records of a `copy_from` are cut. `listed`: `null` is a list, which is read elsewhere.
+fn source_dialect(fields: &Fields<'_>, source: Source, listed: bool) -> Option<Dialect> {
+    let (format, what) = match source {
+        Source::Copy(format) => {
+            let dialect = dialect(fields, format, listed)?;
+            check_separator(fields, &dialect);
+            return Some(dialect);
+        }
+        Source::Fixed => ("fixed", "records of places"),
+        Source::Ndjson => ("ndjson", "JSON"),
+    };
+    fields.refuse(&["sep"], &format!("{what} has no separators"));
+    fields.refuse(
+        &CSV_ONLY,
+        &format!("this key needs `format: csv`, and this is {format}"),
+    );
+    if source == Source::Ndjson {
+        fields.refuse(&["null"], "JSON has a null of its own");
+        fields.refuse(&["header"], "JSON objects name their values themselves");
+    }
+    let null = match fields.get("null") {
+        Some(at) if !listed => Some(at.text_or_null()?),
+        _ => None,
+    };
+    Some(Dialect {
+        null,
+        ..Dialect::new(Format::Text)
+    })
+}
+
+/// Refuses a separator of several characters that is meant to be another, and one that records or
+/// quotes are cut by.
+fn check_separator(fields: &Fields<'_>, dialect: &Dialect) {
+    let (Some(at), Some(sep)) = (fields.get("sep"), dialect.sep.as_deref()) else {
+        return;
+    };
+    if sep.len() < 2 {
+        return;
+    }
+    let escapes = ["\\t", "\\x", "\\u", "\\0", "\\1", "\\3"];
+    if sep.eq_ignore_ascii_case("tab") || sep == "\\t" {
+        at.wrong("a tab is written `sep: \"\\t\"`, in double quotes; text format has it by itself");
+    } else if escapes.iter().any(|escape| sep.starts_with(escape)) {
+        at.wrong("YAML reads an escape such as `\"\\x1f\"` in double quotes only; this is the text itself");
+    } else if sep.contains(['\n', '\r']) {
+        at.wrong("a separator cannot hold a line end, which ends the record");
+    } else if dialect.format == Format::Text && sep.contains('\\') {
+        at.wrong("in text format, a separator cannot hold a backslash, which begins an escape");
+    } else if dialect.format == Format::Csv
+        && sep.contains(dialect.quote.as_deref().unwrap_or("\""))
+    {
+        at.wrong("the separator cannot hold the quote");
+    }
+}
+
+fn format(fields: &Fields<'_>) -> Option<Format> {
     let formats = [
         ("text", Format::Text),
         ("csv", Format::Csv),
         ("binary", Format::Binary),
     ];
-    let format = or(fields, "format", Format::Text, |at| {
-        at.choice(&formats, &["fixed", "ndjson"])
-    })?;
+    or(fields, "format", Format::Text, |at| {
+        at.choice(&formats, &[])
+    })
+}
+
+/// `listed`: `null` is a list, which is read elsewhere.
+fn dialect(fields: &Fields<'_>, format: Format, listed: bool) -> Option<Dialect> {
     match format {
         Format::Csv => {}
         Format::Text => fields.refuse(
@@ -473,7 +555,11 @@ fn dialect(fields: &Fields<'_>) -> Option<Dialect> {
         }
     }
     let sep = optional(fields, "sep", At::text);
-    let null = optional(fields, "null", At::text_or_null);
+    let null = if listed {
+        Some(None)
+    } else {
+        optional(fields, "null", At::text_or_null)
+    };
     let quote = optional(fields, "quote", At::text);
     let escape = optional(fields, "escape", At::text);
     let force_null = or(fields, "force_null", Vec::new(), columns);
@@ -522,7 +608,7 @@ fn compression(at: &At<'_>) -> Option<Compression> {
     )
 }
 
-fn policy(at: &At<'_>) -> Option<Policy> {
+pub(super) fn policy(at: &At<'_>) -> Option<Policy> {
     at.choice(
         &[
             ("fail", Policy::Fail),

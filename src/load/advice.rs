@@ -55,8 +55,6 @@ pub(super) fn advice(
             "loading needs `GRANT INSERT ON {} TO ...`, and `header: match` SELECT too",
             step.table
         )),
-        // The statement itself, before the first byte.
-        "0A000" => wide_separator(step),
         _ => None,
     }
 }
@@ -135,20 +133,4 @@ fn separator(step: &CopyFrom, text: &str) -> Option<String> {
         '\t' => "a tab seems to separate the fields: add `sep: \"\\t\"`".into(),
         other => format!("`{other}` seems to separate the fields: add `sep: \"{other}\"`"),
     })
-}
-
-/// For a `sep` of more than the one byte that COPY takes.
-fn wide_separator(step: &CopyFrom) -> Option<String> {
-    let sep = step.dialect.sep.as_deref()?;
-    match sep.len() {
-        1 => None,
-        _ if matches!(sep, "\\t" | "tab") => Some(
-            "a tab is written `sep: \"\\t\"`, in double quotes; text format has it by itself"
-                .into(),
-        ),
-        bytes => Some(format!(
-            "`sep` is one byte, and `{}` has {bytes}",
-            sep.escape_debug()
-        )),
-    }
 }

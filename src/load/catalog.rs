@@ -29,6 +29,9 @@ pub(crate) struct Column {
     pub(crate) not_null: bool,
     /// The server computes it; COPY leaves it out.
     pub(crate) generated: bool,
+    /// The type that text is cast to before it is assigned to the column; `None` for the types of
+    /// text, which an explicit cast would cut to their length.
+    pub(crate) cast: Option<String>,
 }
 
 impl Table {
@@ -128,7 +131,8 @@ fn query(table: &TableName, standard_conforming_strings: bool) -> String {
         "SELECT c.oid, CASE WHEN 'orientation=column' = ANY (c.reloptions) THEN 'y' ELSE 'n' END, \
          a.attname, t.typname, a.atttypmod, a.attnotnull, t.typnamespace = 11, \
          CASE WHEN (SELECT attgenerated FROM pg_catalog.pg_attribute g WHERE g.attrelid = a.attrelid AND g.attnum = a.attnum) IN ('s', 'v') \
-         OR (SELECT adgencol FROM pg_catalog.pg_attrdef d WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum) = 's' THEN 'y' ELSE 'n' END \
+         OR (SELECT adgencol FROM pg_catalog.pg_attrdef d WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum) = 's' THEN 'y' ELSE 'n' END, \
+         t.typcategory, (SELECT nspname FROM pg_catalog.pg_namespace tn WHERE tn.oid = t.typnamespace) \
          FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
          JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid JOIN pg_catalog.pg_type t ON t.oid = a.atttypid \
          CROSS JOIN (SELECT 'n'::\"char\" AS attgenerated, 'n'::\"char\" AS adgencol) AS missing \
@@ -146,7 +150,24 @@ fn column(row: &Row) -> Option<Column> {
         // The OID of pg_catalog (PostgreSQL, pg_namespace.dat; openGauss the same).
         builtin: text(row, 6) == "t",
         generated: text(row, 7) == "y",
+        cast: cast(row),
     })
+}
+
+/// The name without a modifier, which the assignment applies: a cast to `bit(3)` would cut.
+fn cast(row: &Row) -> Option<String> {
+    // `S` are the types of text, and domains over them (PostgreSQL, pg_type, "typcategory Codes").
+    if text(row, 8) == "S" {
+        return None;
+    }
+    let (schema, name) = (text(row, 9), text(row, 3));
+    Some(
+        TableName::new(
+            Some(Identifier::new(schema).ok()?),
+            Identifier::new(name).ok()?,
+        )
+        .to_string(),
+    )
 }
 
 fn text(row: &Row, index: usize) -> String {

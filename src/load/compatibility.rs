@@ -12,6 +12,7 @@ use crate::job::CopyFrom;
 use crate::name::Identifier;
 use crate::record::dialect::Dialect;
 use crate::record::fields::{Field, Fields, Nulls};
+use crate::record::position::Position;
 use crate::source::Source;
 use crate::wire::server::{Mode, Server};
 
@@ -59,8 +60,16 @@ impl Danger {
             Self::EmptyIsNull | Self::EmptyIsZero => field.is_empty(),
             // A number of more than 4096 digits is left to the server.
             _ if field.is_null() || !field.is_whole() => false,
-            Self::NoWholeNumber => !is_whole_number(&field.value()),
-            Self::NoNumber => !is_number(&field.value()),
+            Self::NoWholeNumber | Self::NoNumber => self.befalls_value(&field.value()),
+        }
+    }
+
+    /// Whether it befalls this value, which is not NULL.
+    fn befalls_value(self, value: &[u8]) -> bool {
+        match self {
+            Self::EmptyIsNull | Self::EmptyIsZero => value.is_empty(),
+            Self::NoWholeNumber => !is_whole_number(value),
+            Self::NoNumber => !is_number(value),
         }
     }
 }
@@ -223,6 +232,25 @@ impl Findings {
         markers: bool,
         lines: u64,
     ) -> Option<Inspector> {
+        let inspector = self.values_inspector(columns)?;
+        let columns = if columns.is_empty() {
+            &self.filled
+        } else {
+            columns
+        };
+        let shown = columns
+            .iter()
+            .zip(&inspector.suspects)
+            .map(|(column, suspect)| suspect.map(|_| nulls(column, &step.dialect)))
+            .collect();
+        Some(Inspector {
+            fields: Some(Fields::new(&step.dialect, shown, markers, lines)?),
+            ..inspector
+        })
+    }
+
+    /// The same where the values of `columns` are shown one by one.
+    pub(super) fn values_inspector(&self, columns: &[Identifier]) -> Option<Inspector> {
         let columns = if columns.is_empty() {
             &self.filled
         } else {
@@ -238,13 +266,8 @@ impl Findings {
         if suspects.iter().all(Option::is_none) {
             return None;
         }
-        let shown = columns
-            .iter()
-            .zip(&suspects)
-            .map(|(column, suspect)| suspect.map(|_| nulls(column, &step.dialect)))
-            .collect();
         Some(Inspector {
-            fields: Fields::new(&step.dialect, shown, markers, lines)?,
+            fields: None,
             suspects,
             found: vec![(0, None); self.suspects.len()],
         })
@@ -318,7 +341,8 @@ pub(super) fn nulls(column: &Identifier, dialect: &Dialect) -> Nulls {
 /// Looks at the values of one file as they are sent.
 #[derive(Debug)]
 pub(crate) struct Inspector {
-    fields: Fields,
+    /// Cuts blocks into fields, where it is shown blocks.
+    fields: Option<Fields>,
     /// For each field of a record, the suspect that its column is.
     suspects: Vec<Option<(usize, Danger)>>,
     /// For each suspect, how many values were found, and the first.
@@ -329,14 +353,25 @@ impl Inspector {
     /// Takes the next block.
     pub(super) fn look(&mut self, block: &[u8]) {
         let (suspects, found) = (&self.suspects, &mut self.found);
-        self.fields
-            .push(block, |field| note(field, suspects, found));
+        if let Some(fields) = &mut self.fields {
+            fields.push(block, |field| note(field, suspects, found));
+        }
+    }
+
+    /// Looks at a value that goes to the column of this number, in the record at `at`.
+    pub(super) fn see(&mut self, index: usize, value: &[u8], at: Position) {
+        let suspect = self.suspects.get(index).copied().flatten();
+        if let Some((index, _)) = suspect.filter(|(_, danger)| danger.befalls_value(value)) {
+            count(&mut self.found[index], value, at.record, at.line);
+        }
     }
 
     /// The input is over.
     pub(super) fn finish(&mut self) {
         let (suspects, found) = (&self.suspects, &mut self.found);
-        self.fields.finish(|field| note(field, suspects, found));
+        if let Some(fields) = &mut self.fields {
+            fields.finish(|field| note(field, suspects, found));
+        }
     }
 }
 
@@ -348,17 +383,18 @@ fn note(
     let Some(Some((index, danger))) = suspects.get(field.index).copied() else {
         return;
     };
-    if !danger.befalls(field) {
-        return;
+    if danger.befalls(field) {
+        count(&mut found[index], &field.value(), field.record, field.line);
     }
-    let (count, first) = &mut found[index];
+}
+
+fn count((count, first): &mut (u64, Option<First>), value: &[u8], record: u64, line: u64) {
     *count += 1;
     if first.is_none() {
-        let value = field.value();
         let shown = String::from_utf8_lossy(&value[..value.len().min(SHOWN)]).into_owned();
         *first = Some(First {
-            record: field.record,
-            line: field.line,
+            record,
+            line,
             value: format!("{shown:?}"),
         });
     }

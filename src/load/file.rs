@@ -28,6 +28,8 @@ pub(super) struct Loaded {
     pub(super) records: u64,
     /// Records set aside.
     pub(super) rejected: u64,
+    /// Records that the job does not want.
+    pub(super) filtered: u64,
     /// The file holds no record.
     pub(super) empty: bool,
 }
@@ -99,6 +101,7 @@ pub(super) async fn load(
         bytes: lane.bytes,
         records: lane.positions.records(),
         rejected: 0,
+        filtered: 0,
         empty: lane.positions.records() == 0,
     };
     if let (Some(findings), Some(inspector)) = (findings, lane.into_inspector()) {
@@ -110,13 +113,13 @@ pub(super) async fn load(
 /// How a step reads its files. `csv_markers`: the server ends csv data at a line `\.`.
 pub(crate) fn reading(step: &CopyFrom, csv_markers: bool) -> Reading {
     Reading {
-        cut: Some(step.bytes.cut(&step.dialect)),
+        cut: Some(step.cut()),
         header: step.header,
         compression: step.compression,
         size: step.size,
         strip_bom: step.header != Header::None || step.dialect.format == Format::Csv,
         markers: step.dialect.format == Format::Text || csv_markers,
-        listed: step.rejecting.is_some(),
+        listed: super::sift::is_needed(step),
     }
 }
 

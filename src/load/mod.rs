@@ -2,16 +2,20 @@
 //! do to the table is the mode's: [`mode`].
 
 mod advice;
+mod batch;
 pub(crate) mod catalog;
 pub(crate) mod column_store;
 mod columns;
 pub(crate) mod compatibility;
+mod fields;
 mod file;
 mod lane;
+mod mapping;
 mod mode;
 mod place;
 mod reconcile;
 mod scrutiny;
+mod shape;
 mod sieve;
 mod sift;
 
@@ -49,12 +53,11 @@ pub(crate) async fn copy_from(step: &CopyFrom, stage: &mut Stage<'_>) -> Result<
         if !source.can_be_read_again() {
             stage.cannot_be_repeated("its input has been read, and can be read only once");
         }
-        let loaded = match &step.rejecting {
-            Some(rejecting) => sift::load(step, rejecting, &source, &mut destination, stage).await,
-            None => {
-                let findings = scrutiny.findings.as_mut();
-                file::load(step, &source, &mut destination, stage, findings).await
-            }
+        let findings = scrutiny.findings.as_mut();
+        let loaded = if sift::is_needed(step) {
+            sift::load(step, &source, &mut destination, stage, findings).await
+        } else {
+            file::load(step, &source, &mut destination, stage, findings).await
         };
         stage.observer.observe(Event::FileDone);
         stage.notices();
@@ -70,6 +73,7 @@ pub(crate) async fn copy_from(step: &CopyFrom, stage: &mut Stage<'_>) -> Result<
         stage.parts.bytes += loaded.bytes;
         stage.parts.records += loaded.records;
         stage.parts.rejected += loaded.rejected;
+        stage.parts.filtered += loaded.filtered;
         stage.parts.files.push(source);
         stage.part_done();
     }
@@ -87,6 +91,7 @@ fn outcome(stage: &Stage<'_>, changes: Option<Changes>) -> Outcome {
         bytes: stage.parts.bytes,
         files: stage.parts.files.len(),
         rejected: stage.parts.rejected,
+        filtered: stage.parts.filtered,
         changes,
     }
 }

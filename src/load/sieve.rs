@@ -2,11 +2,13 @@
 //! such that the server will take it.
 
 use super::catalog::Column;
+use super::compatibility::Inspector;
+use super::shape::{Shaped, Shaper};
 use crate::name::{Identifier, TableName};
 use crate::record::check::{self, Check, DateOrder, Rules, SessionFacts, Verdict};
 use crate::record::fields::{Field, Fields};
 use crate::record::position::{Position, Record, Records};
-use crate::record::splitter::Ends;
+use crate::record::splitter::LineEnd;
 use crate::sink::Reject;
 use crate::source::{Begin, Block, End};
 use crate::wire::error::ServerMessage;
@@ -30,7 +32,7 @@ pub(super) struct Fault {
 
 impl Fault {
     /// Found before anything is sent, in `column`.
-    fn found(fault: check::Fault, column: Option<&Identifier>) -> Self {
+    pub(super) fn found(fault: check::Fault, column: Option<&Identifier>) -> Self {
         Self {
             column: column.map(|column| column.as_str().to_owned()),
             ..Self::new(fault.code, fault.reason)
@@ -55,6 +57,19 @@ impl Fault {
             reason: said.message,
             detail: said.detail,
             constraint: said.constraint,
+        }
+    }
+
+    /// As the server would say it.
+    pub(super) fn into_message(self) -> ServerMessage {
+        ServerMessage {
+            severity: "ERROR".into(),
+            code: self.code,
+            message: self.reason,
+            detail: self.detail,
+            constraint: self.constraint,
+            column: self.column,
+            ..ServerMessage::default()
         }
     }
 
@@ -86,6 +101,9 @@ pub(super) struct Sieved {
     /// Where its bytes begin in [`Sieve::bytes`], and how many they are.
     pub(super) start: usize,
     pub(super) length: usize,
+    /// Where what is sent of it begins in [`Sieve::shaped`], and how many bytes that is; unused where
+    /// records are sent as they are.
+    pub(super) sent: (usize, usize),
     /// What the server counts it as.
     pub(super) server_lines: u64,
 }
@@ -94,13 +112,64 @@ pub(super) struct Sieved {
 #[derive(Debug)]
 pub(super) struct Sieve {
     records: Records,
-    fields: Option<Fields>,
+    way: Way,
     target: Target,
+    /// What ends records, as far as is known.
+    line_end: LineEnd,
+    /// Records of the last block that ended.
+    pub(super) out: Sifted,
+}
+
+/// How records become what is sent.
+#[derive(Debug)]
+enum Way {
+    /// As they are, looked at as they go by.
+    Raw(Box<Look>),
+    /// Made anew.
+    Shaped(Box<Shaper>),
+}
+
+/// What looks at records that go by.
+#[derive(Debug)]
+struct Look {
+    /// Cuts them into fields; `None` where these cannot be told.
+    fields: Option<Fields>,
     shape: Shape,
-    /// Records of the last block that ended, in order, with what is wrong with them.
+    /// Looks at their values, where the server may change some.
+    inspector: Option<Inspector>,
+}
+
+impl Look {
+    fn push(&mut self, block: &[u8], target: &Target) {
+        if let Some(inspector) = &mut self.inspector {
+            inspector.look(block);
+        }
+        if let Some(fields) = &mut self.fields {
+            fields.push(block, |field| self.shape.take(field, target));
+        }
+    }
+
+    fn finish(&mut self, target: &Target) {
+        if let Some(inspector) = &mut self.inspector {
+            inspector.finish();
+        }
+        if let Some(fields) = &mut self.fields {
+            fields.finish(|field| self.shape.take(field, target));
+        }
+    }
+}
+
+/// Records, each with what is wrong with it.
+#[derive(Debug, Default)]
+pub(super) struct Sifted {
+    /// The records, in order.
     pub(super) ready: Vec<(Sieved, Option<Fault>)>,
     /// Their bytes.
     pub(super) bytes: Vec<u8>,
+    /// What is sent of them, where that differs.
+    pub(super) shaped: Vec<u8>,
+    /// Blank lines that are no records, of all blocks.
+    pub(super) blank: u64,
 }
 
 /// What the records are for.
@@ -145,14 +214,35 @@ impl Target {
 
     /// What the server will say of a field, if that is known.
     fn judge(&self, field: &Field<'_>) -> Option<Fault> {
-        let check = self.checks.get(field.index)?.as_ref()?;
         if !field.is_whole() {
             return None;
         }
-        match check.judge(&field.value()) {
-            Verdict::Bad(fault) => Some(Fault::found(fault, self.columns.get(field.index))),
+        self.judge_value(field.index, &field.value())
+    }
+
+    /// What the server will say of a value of the column of this number, if that is known.
+    pub(super) fn judge_value(&self, index: usize, value: &[u8]) -> Option<Fault> {
+        match self.checks.get(index)?.as_ref()?.judge(value) {
+            Verdict::Bad(fault) => Some(self.found(fault, Some(index))),
             Verdict::Fine | Verdict::Unsure => None,
         }
+    }
+
+    /// `fault`, found in the column of this number.
+    pub(super) fn found(&self, fault: check::Fault, index: Option<usize>) -> Fault {
+        Fault::found(fault, index.and_then(|index| self.columns.get(index)))
+    }
+
+    /// Whether the server refuses NULL in the column of this number.
+    pub(super) fn takes_no_null(&self, index: usize) -> bool {
+        self.not_null.get(index) == Some(&true)
+    }
+
+    /// A NULL in the column of this number, which takes none.
+    pub(super) fn null_in(&self, index: usize) -> Option<Fault> {
+        let column = self.columns.get(index)?;
+        let fault = check::Fault::not_null(&self.table, column);
+        Some(Fault::found(fault, Some(column)))
     }
 }
 
@@ -186,16 +276,48 @@ struct Shape {
 }
 
 impl Sieve {
-    /// For a file that begins so; `fields` cuts it into fields for `target`.
-    pub(super) fn new(begin: &Begin, fields: Option<Fields>, target: Target) -> Self {
+    /// For a file that begins so, whose records are sent as they are; `fields` cuts it into fields for
+    /// `target`.
+    pub(super) fn new(
+        begin: &Begin,
+        fields: Option<Fields>,
+        target: Target,
+        inspector: Option<Inspector>,
+    ) -> Self {
+        let look = Look {
+            fields: fields.map(Fields::with_last),
+            shape: Shape::default(),
+            inspector,
+        };
+        Self::by(Way::Raw(Box::new(look)), begin, target)
+    }
+
+    /// For a file that begins so, whose records are made anew by `shaper`.
+    pub(super) fn shaped(begin: &Begin, shaper: Shaper, target: Target) -> Self {
+        Self::by(Way::Shaped(Box::new(shaper)), begin, target)
+    }
+
+    fn by(way: Way, begin: &Begin, target: Target) -> Self {
         Self {
             records: Records::new(begin.offset, begin.lines),
-            fields: fields.map(Fields::with_last),
+            way,
             target,
-            shape: Shape::default(),
-            ready: Vec::new(),
-            bytes: Vec::new(),
+            line_end: LineEnd::Unknown,
+            out: Sifted::default(),
         }
+    }
+
+    /// Who has looked at the values.
+    pub(super) fn into_inspector(self) -> Option<Inspector> {
+        match self.way {
+            Way::Raw(look) => look.inspector,
+            Way::Shaped(shaper) => shaper.into_inspector(),
+        }
+    }
+
+    /// Whether records are made anew.
+    pub(super) fn is_shaping(&self) -> bool {
+        matches!(self.way, Way::Shaped(_))
     }
 
     /// Records read.
@@ -210,73 +332,103 @@ impl Sieve {
 
     /// Takes the next block. What ends in it is ready then.
     pub(super) fn push(&mut self, block: &Block) {
-        self.clear();
-        let (target, shape) = (&self.target, &mut self.shape);
-        if let Some(fields) = &mut self.fields {
-            fields.push(block.bytes(), |field| shape.take(field, target));
+        self.out.clear();
+        let Self {
+            records,
+            way,
+            target,
+            line_end,
+            out,
+        } = self;
+        if let Way::Raw(look) = way {
+            look.push(block.bytes(), target);
         }
-        self.cut(block.bytes(), &block.found);
+        *line_end = block.found.line_end;
+        records.push(block.bytes(), &block.found, |record| {
+            out.take(record, way, target, *line_end);
+        });
     }
 
     /// Ends the input. A last record without a line end is ready then.
     pub(super) fn finish(&mut self, end: End) {
-        self.clear();
+        self.out.clear();
         if !end.open_record {
             return;
         }
-        let (target, shape) = (&self.target, &mut self.shape);
-        if let Some(fields) = &mut self.fields {
-            fields.finish(|field| shape.take(field, target));
+        if let Way::Raw(look) = &mut self.way {
+            look.finish(&self.target);
         }
-        let (ready, bytes, faults) = (&mut self.ready, &mut self.bytes, &mut self.shape.faults);
-        self.records
-            .finish(|record| put(record, ready, bytes, faults));
+        let Self {
+            records,
+            way,
+            target,
+            line_end,
+            out,
+        } = self;
+        records.finish(|record| out.take(record, way, target, *line_end));
     }
+}
 
+impl Sifted {
     fn clear(&mut self) {
         self.ready.clear();
         self.bytes.clear();
+        self.shaped.clear();
     }
 
-    fn cut(&mut self, block: &[u8], found: &Ends) {
-        let (ready, bytes, faults) = (&mut self.ready, &mut self.bytes, &mut self.shape.faults);
-        self.records
-            .push(block, found, |record| put(record, ready, bytes, faults));
+    fn take(&mut self, record: Record<'_>, way: &mut Way, target: &Target, line_end: LineEnd) {
+        let begin = self.shaped.len();
+        // Bytes written as escapes are the server's to judge.
+        let encoding = check::Fault::of_encoding(record.bytes);
+        let encoding = encoding.map(|fault| Fault::found(fault, None));
+        let fault = match way {
+            Way::Raw(look) => encoding.or(look.shape.fault(record.at.record)),
+            Way::Shaped(shaper) => match encoding {
+                Some(fault) => Some(fault),
+                None => {
+                    match shaper.shape(record.bytes, line_end, record.at, target, &mut self.shaped)
+                    {
+                        Ok(Shaped::Line) => None,
+                        Ok(Shaped::Blank) => {
+                            self.blank += 1;
+                            return;
+                        }
+                        Err(fault) => Some(fault),
+                    }
+                }
+            },
+        };
+        self.ready.push((
+            Sieved {
+                at: record.at,
+                start: self.bytes.len(),
+                length: record.bytes.len(),
+                sent: (begin, self.shaped.len() - begin),
+                server_lines: match way {
+                    Way::Raw(..) => record.server_lines,
+                    Way::Shaped(_) => 1,
+                },
+            },
+            fault,
+        ));
+        self.bytes.extend_from_slice(record.bytes);
     }
-}
-
-fn put(
-    record: Record<'_>,
-    ready: &mut Vec<(Sieved, Option<Fault>)>,
-    bytes: &mut Vec<u8>,
-    faults: &mut Vec<(u64, Fault)>,
-) {
-    let number = record.at.record;
-    // They are in order, and few.
-    let known = faults.iter().position(|(of, _)| *of == number);
-    let shape = known.map(|index| faults.remove(index).1);
-    // Bytes written as escapes are the server's to judge.
-    let encoding = check::Fault::of_encoding(record.bytes);
-    let fault = encoding.map(|fault| Fault::found(fault, None)).or(shape);
-    ready.push((
-        Sieved {
-            at: record.at,
-            start: bytes.len(),
-            length: record.bytes.len(),
-            server_lines: record.server_lines,
-        },
-        fault,
-    ));
-    bytes.extend_from_slice(record.bytes);
 }
 
 impl Shape {
+    /// What is wrong with the record of this number, which has ended.
+    fn fault(&mut self, number: u64) -> Option<Fault> {
+        // They are in order, and few.
+        let known = self.faults.iter().position(|(of, _)| *of == number);
+        known.map(|index| self.faults.remove(index).1)
+    }
+
     /// Takes a field: one of a column, or the last of a record.
     fn take(&mut self, field: &Field<'_>, target: &Target) {
         if self.open.is_none() {
             if !field.is_null() {
                 self.open = target.judge(field);
-            } else if target.not_null.get(field.index) == Some(&true) {
+            } else if target.takes_no_null(field.index) {
                 self.null.get_or_insert(field.index);
             }
         }
@@ -295,10 +447,7 @@ impl Shape {
             (Some(shape), _) if last.index >= columns.len() => Some(Fault::found(shape, None)),
             (_, Some(value)) => Some(value),
             (Some(shape), None) => Some(Fault::found(shape, columns.get(last.index + 1))),
-            (None, None) => null.and_then(|index| columns.get(index)).map(|column| {
-                let fault = check::Fault::not_null(&target.table, column);
-                Fault::found(fault, Some(column))
-            }),
+            (None, None) => null.and_then(|index| target.null_in(index)),
         };
         if let Some(fault) = fault {
             self.faults.push((last.record, fault));

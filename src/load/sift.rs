@@ -1,44 +1,51 @@
-//! One file into the table, its bad records set aside: batches of records, each a COPY behind a
-//! savepoint.
+//! One file into the table by batches of records: its bad records set aside, or its records made anew.
 //!
 //! What can be told of a record before it is sent, the [`Sieve`] tells. What only the server can say
-//! (a constraint, a trigger, an odd value) fails the COPY of a batch; then the batch is loaded in
-//! parts until the record stands alone. Records go to the table in their order.
+//! (a constraint, a trigger, an odd value) fails a batch; then it is loaded in parts until the record
+//! stands alone. Records go to the table in their order.
+//!
+//! A batch is a COPY behind a savepoint. Where SQL makes the rows, or the server does not survive a
+//! COPY that fails, it is a COPY into a table of text, which cannot fail, and an INSERT from there.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 
+use super::batch::{BATCH, Batch, Pace};
+use super::compatibility::Findings;
+use super::fields::{FieldsTable, Inserted};
 use super::file::{Here, Loaded, begin, reading};
 use super::lane::input_thread_died;
+use super::mapping::Mapping;
 use super::mode::Destination;
 use super::reconcile::{has_triggers, reconcile};
-use super::sieve::{Fault, LONGEST, Sieve, Sieved, Target};
+use super::shape::Shaper;
+use super::sieve::{Fault, LONGEST, Sieve, Target};
 use super::{catalog, columns, compatibility, place};
 use crate::error::{Error, ErrorKind, Result};
-use crate::job::{CopyFrom, MostRejects, Rejecting};
-use crate::name::{Identifier, column_list};
+use crate::job::{CopyFrom, MostRejects, Rejecting, Shaping};
+use crate::name::{Identifier, TableName, column_list};
 use crate::progress::{Event, Observer};
-use crate::record::dialect::Dialect;
 use crate::record::fields::Fields;
 use crate::record::position::Position;
-use crate::record::splitter::{Ends, Splitter};
 use crate::run::{Stage, Stop};
 use crate::sink::Rejects;
-use crate::source::{self, End, Fed, Feed, Source};
+use crate::source::{self, Begin, End, Fed, Feed, Source};
 use crate::wire::error::{ServerMessage, WireError};
 use crate::wire::server::{Ability, Server};
 use crate::wire::session::Exchange;
 
-/// Bytes of a batch: kept until the server has taken it.
-const BATCH: usize = 4 * 1024 * 1024;
+/// Whether a file of `step` is loaded this way.
+pub(super) fn is_needed(step: &CopyFrom) -> bool {
+    step.rejecting.is_some() || step.shaping.is_some()
+}
 
-/// Loads one file; records that cannot be loaded are kept in `stage.rejects`.
+/// Loads one file. Records that cannot be loaded are kept in `stage.rejects`, or stop the job.
 pub(super) async fn load(
     step: &CopyFrom,
-    rejecting: &Rejecting,
     source: &Source,
     destination: &mut Destination,
     stage: &mut Stage<'_>,
+    findings: Option<&mut Findings>,
 ) -> Result<Loaded> {
     let server = stage.session.server().clone();
     let reading = reading(step, server.can(Ability::CsvEndMarker));
@@ -49,51 +56,47 @@ pub(super) async fn load(
         name: &source.to_string(),
         size: begin.size,
     });
-    let listed = columns::columns(step, source, &begin, stage.session).await?;
-    let (into, listed) = destination.columns(step, source, listed, stage).await?;
-    let Some(table) = catalog::look_up(&into, stage.session).await? else {
-        catalog::refuse(&into, stage.session).await?;
-        return Err(Error::new(
-            ErrorKind::Server,
-            format!("the columns of {} are not to be seen", step.table.plain()),
-        ));
+    let opened = Opened {
+        step,
+        source,
+        begin: &begin,
+        server: &server,
+        markers,
+        findings: findings.as_deref(),
     };
-    let columns: Vec<Identifier> = if listed.is_empty() {
-        table.filled().map(|column| column.name.clone()).collect()
-    } else {
-        listed.clone()
+    let (way, sieve) = match &step.shaping {
+        Some(shaping) => opened.shaped(shaping, destination, stage).await?,
+        // Behind a savepoint such a server loads no COPY that may fail.
+        None if !stage.is_alone() && !server.can(Ability::SavepointAroundCopy) => {
+            opened.shaped(&Shaping::none(), destination, stage).await?
+        }
+        None => opened.raw(destination, stage).await?,
     };
-    let nulls = columns
-        .iter()
-        .map(|column| Some(compatibility::nulls(column, &step.dialect)))
-        .collect();
-    let filled = has_triggers(&into, stage.session).await?;
-    let target = Target::new(&step.table, columns, &table.columns, filled, stage.session);
-    let fields = Fields::new(&step.dialect, nulls, markers, begin.lines);
-    let options = step
-        .dialect
-        .copy_options(stage.session.standard_conforming_strings());
+    let here = Here {
+        step,
+        source,
+        server: &server,
+        destination,
+    };
+    if let Way::Fields(fields) = &way {
+        let made = fields.make(stage.session).await;
+        made.map_err(|error| here.refused_at(error, None, false))?;
+    }
     let mut sift = Sift {
-        here: Here {
-            step,
-            source,
-            server: &server,
-            destination,
-        },
-        rejecting,
-        copy: format!("COPY {into}{} FROM stdin {options}", column_list(&listed)),
+        savepoint: Savepoint::of(step, &way, stage),
+        here,
+        way,
         header: &begin.header_bytes,
-        savepoint: Savepoint::of(stage, &server),
         pace: Pace::default(),
         before: stage.parts.rejected,
         rows: 0,
         sent: 0,
         bytes: 0,
         rejected: 0,
+        filtered: 0,
         held: Vec::new(),
         held_bytes: 0,
     };
-    let sieve = Sieve::new(&begin, fields, target);
     let mut supply = Supply {
         feed,
         next: 0,
@@ -105,14 +108,150 @@ pub(super) async fn load(
         sift.batch(&mut supply, stage).await?;
     }
     let loaded = sift.done(&supply, stage).await?;
-    destination.copied(source, loaded.rows, loaded.rejected);
+    if let (Some(findings), Some(inspector)) = (findings, supply.sieve.into_inspector()) {
+        findings.take(inspector, source);
+    }
+    destination.copied(
+        source,
+        loaded.rows,
+        loaded.records - loaded.rows.min(loaded.records),
+    );
     Ok(loaded)
+}
+
+/// A file that is open, on its way to the table.
+struct Opened<'a> {
+    step: &'a CopyFrom,
+    source: &'a Source,
+    begin: &'a Begin,
+    server: &'a Server,
+    markers: bool,
+    /// What is looked for in the values.
+    findings: Option<&'a Findings>,
+}
+
+impl Opened<'_> {
+    /// Records as they are.
+    async fn raw(
+        &self,
+        destination: &mut Destination,
+        stage: &mut Stage<'_>,
+    ) -> Result<(Way, Sieve)> {
+        let dialect = &self.step.dialect;
+        let listed = columns::columns(self.step, self.source, self.begin, stage.session).await?;
+        let (into, listed) = destination
+            .columns(self.step, self.source, listed, stage)
+            .await?;
+        let table = self.table(&into, stage).await?;
+        let columns: Vec<Identifier> = if listed.is_empty() {
+            table.filled().map(|column| column.name.clone()).collect()
+        } else {
+            listed.clone()
+        };
+        let nulls = columns
+            .iter()
+            .map(|column| Some(compatibility::nulls(column, dialect)));
+        let fields = Fields::new(dialect, nulls.collect(), self.markers, self.begin.lines);
+        let target = self.target(&into, columns, &table, stage).await?;
+        let options = dialect.copy_options(stage.session.standard_conforming_strings());
+        let copy = format!("COPY {into}{} FROM stdin {options}", column_list(&listed));
+        let inspector = self.findings.and_then(|findings| {
+            findings.inspector(self.step, &listed, self.markers, self.begin.lines)
+        });
+        let sieve = Sieve::new(self.begin, fields, target, inspector);
+        Ok((Way::Copy(copy), sieve))
+    }
+
+    /// Records made anew.
+    async fn shaped(
+        &self,
+        shaping: &Shaping,
+        destination: &mut Destination,
+        stage: &mut Stage<'_>,
+    ) -> Result<(Way, Sieve)> {
+        let (step, source) = (self.step, self.source);
+        let table = self.table(&step.table, stage).await?;
+        let mapping = Mapping::new(step, shaping, source, self.begin, &table, stage)?;
+        let columns = mapping.columns.clone();
+        let (into, columns) = destination.columns(step, source, columns, stage).await?;
+        let table = if into == step.table {
+            table
+        } else {
+            self.table(&into, stage).await?
+        };
+        let survives = stage.is_alone() || self.server.can(Ability::SavepointAroundCopy);
+        let by_sql = shaping.needs_sql() || step.rejecting.is_some() && !survives;
+        let way = if by_sql {
+            let fields = FieldsTable::new(shaping, &mapping, &into, &table, self.server);
+            Way::Fields(Box::new(fields))
+        } else {
+            let options = step.sent_dialect().copy_options(true);
+            Way::Copy(format!(
+                "COPY {into}{} FROM stdin {options}",
+                column_list(&columns)
+            ))
+        };
+        let inspector = self
+            .findings
+            .and_then(|findings| findings.values_inspector(&columns));
+        let target = self.target(&into, columns, &table, stage).await?;
+        let shaper = Shaper::new(step, shaping, &mapping, by_sql).ok_or_else(|| {
+            Error::new(
+                ErrorKind::Data,
+                format!("the records of `{source}` cannot be told apart: `quote` and `escape` are one byte each"),
+            )
+        })?;
+        let shaper = shaper.inspected(inspector);
+        Ok((way, Sieve::shaped(self.begin, shaper, target)))
+    }
+
+    /// What the catalog says of a table.
+    async fn table(&self, name: &TableName, stage: &mut Stage<'_>) -> Result<catalog::Table> {
+        if let Some(table) = catalog::look_up(name, stage.session).await? {
+            return Ok(table);
+        }
+        catalog::refuse(name, stage.session).await?;
+        Err(Error::new(
+            ErrorKind::Server,
+            format!(
+                "the columns of {} are not to be seen",
+                self.step.table.plain()
+            ),
+        ))
+    }
+
+    async fn target(
+        &self,
+        into: &TableName,
+        columns: Vec<Identifier>,
+        table: &catalog::Table,
+        stage: &mut Stage<'_>,
+    ) -> Result<Target> {
+        let filled = has_triggers(into, stage.session).await?;
+        let of = &self.step.table;
+        Ok(Target::new(
+            of,
+            columns,
+            &table.columns,
+            filled,
+            stage.session,
+        ))
+    }
+}
+
+/// How the records of a batch get into the table.
+#[derive(Debug)]
+enum Way {
+    /// By this COPY.
+    Copy(String),
+    /// As text into a table, and by SQL from there.
+    Fields(Box<FieldsTable>),
 }
 
 /// How a COPY that fails is undone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Savepoint {
-    /// It stands alone: no transaction is open.
+    /// No transaction is open, or the job ends with what fails.
     NotNeeded,
     /// It is to be set.
     Wanted,
@@ -120,25 +259,23 @@ enum Savepoint {
     Set,
     /// A COPY behind it has failed.
     Failed,
-    /// The server loses the transaction with a COPY that fails.
-    Impossible,
 }
 
 impl Savepoint {
-    fn of(stage: &Stage<'_>, server: &Server) -> Self {
-        if stage.is_alone() {
+    fn of(step: &CopyFrom, way: &Way, stage: &Stage<'_>) -> Self {
+        // A table of text sets its own.
+        let is_own = matches!(way, Way::Fields(_));
+        if is_own || stage.is_alone() || step.rejecting.is_none() {
             Self::NotNeeded
-        } else if server.can(Ability::SavepointAroundCopy) {
-            Self::Wanted
         } else {
-            Self::Impossible
+            Self::Wanted
         }
     }
 
     /// What is sent before a COPY.
     fn before(self) -> &'static [&'static str] {
         match self {
-            Self::NotNeeded | Self::Impossible => &[],
+            Self::NotNeeded => &[],
             Self::Wanted => &["SAVEPOINT dwsload_batch"],
             Self::Set => &["RELEASE SAVEPOINT dwsload_batch", "SAVEPOINT dwsload_batch"],
             Self::Failed => &["ROLLBACK TO SAVEPOINT dwsload_batch"],
@@ -148,7 +285,7 @@ impl Savepoint {
     /// What ends it when no COPY follows.
     fn after(self) -> Option<&'static str> {
         match self {
-            Self::NotNeeded | Self::Impossible | Self::Wanted => None,
+            Self::NotNeeded | Self::Wanted => None,
             Self::Set => Some("RELEASE SAVEPOINT dwsload_batch"),
             Self::Failed => {
                 Some("ROLLBACK TO SAVEPOINT dwsload_batch; RELEASE SAVEPOINT dwsload_batch")
@@ -169,108 +306,6 @@ impl Savepoint {
     }
 }
 
-/// How many records one COPY takes.
-///
-/// Those before a bad one are sent twice, and each COPY has a price of its own. Where one of `n`
-/// records is bad, and a COPY costs as much as `c` records, the least work is in COPYs of the root
-/// of `2 n c` records.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-struct Pace {
-    /// Records from one bad one to the next, of late; `None` while there was none.
-    gap: Option<f64>,
-    /// Records since the last bad one.
-    since: u64,
-}
-
-impl Pace {
-    /// Records of a batch while none is bad.
-    const MOST: usize = 1 << 16;
-    /// Records of a batch where many are.
-    const FEWEST: usize = 16;
-    /// What a COPY costs, in records: about 0.2 ms, measured on PostgreSQL 15.
-    const PRICE: f64 = 50.0;
-
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "it is an estimate"
-    )]
-    fn size(self) -> usize {
-        let Some(gap) = self.gap else {
-            return Self::MOST;
-        };
-        let gap = gap.max(self.since as f64);
-        ((2.0 * gap * Self::PRICE).sqrt() as usize).clamp(Self::FEWEST, Self::MOST)
-    }
-
-    fn succeeded(&mut self, records: u64) {
-        self.since += records;
-    }
-
-    /// A bad record came behind so many good ones of its COPY.
-    #[expect(clippy::cast_precision_loss, reason = "it is an estimate")]
-    fn failed_by(&mut self, good: usize) {
-        let gap = (self.since + good as u64) as f64;
-        self.gap = Some(self.gap.map_or(gap, |before| 0.75 * before + 0.25 * gap));
-        self.since = 0;
-    }
-}
-
-/// Records that are loaded by one COPY, kept until the server has taken them.
-#[derive(Debug, Default)]
-struct Batch {
-    bytes: Vec<u8>,
-    records: Vec<Sieved>,
-}
-
-impl Batch {
-    fn push(&mut self, record: &Sieved, bytes: &[u8]) {
-        self.records.push(Sieved {
-            start: self.bytes.len(),
-            ..*record
-        });
-        self.bytes.extend_from_slice(bytes);
-    }
-
-    fn bytes_of(&self, range: Range<usize>) -> &[u8] {
-        let end = |record: &Sieved| record.start + record.length;
-        match (
-            self.records.get(range.start),
-            self.records[..range.end].last(),
-        ) {
-            (Some(first), Some(last)) if !range.is_empty() => &self.bytes[first.start..end(last)],
-            _ => &[],
-        }
-    }
-
-    /// The record that the server calls line `line` of a COPY of `range`.
-    fn find(&self, range: Range<usize>, line: u64, dialect: &Dialect) -> Option<usize> {
-        let first = range.start;
-        let mut lines = 0;
-        range.into_iter().find(|&index| {
-            lines += if index == first {
-                server_lines(self.bytes_of(index..index + 1), dialect)
-            } else {
-                self.records[index].server_lines
-            };
-            lines >= line
-        })
-    }
-}
-
-/// What a server counts a record as that is the first of a COPY, where it does not know yet what
-/// ends a line.
-fn server_lines(record: &[u8], dialect: &Dialect) -> u64 {
-    let mut found = Ends::default();
-    Splitter::new(dialect).push(record, &mut found);
-    let more = found
-        .tall
-        .first()
-        .map_or(0, |(.., server_lines)| *server_lines);
-    1 + u64::from(more)
-}
-
 /// Records that have not been loaded, and what the server said of them, where they were tried.
 struct Part {
     range: Range<usize>,
@@ -280,8 +315,7 @@ struct Part {
 /// A load under way.
 struct Sift<'a> {
     here: Here<'a>,
-    rejecting: &'a Rejecting,
-    copy: String,
+    way: Way,
     header: &'a [u8],
     savepoint: Savepoint,
     pace: Pace,
@@ -293,6 +327,8 @@ struct Sift<'a> {
     sent: u64,
     bytes: u64,
     rejected: u64,
+    /// Records that the job does not want.
+    filtered: u64,
     /// Records that are set aside while the batch is under way: they are kept in their order.
     held: Vec<Held>,
     held_bytes: usize,
@@ -305,7 +341,16 @@ struct Held {
     fault: Fault,
 }
 
-impl Sift<'_> {
+impl<'a> Sift<'a> {
+    fn rejecting(&self) -> Option<&'a Rejecting> {
+        self.here.step.rejecting.as_ref()
+    }
+
+    /// Whether the whole file is one COPY: what fails ends the job.
+    fn is_one_copy(&self) -> bool {
+        self.rejecting().is_none() && matches!(self.way, Way::Copy(_))
+    }
+
     /// Loads the next batch of `supply`, which has a record ready.
     async fn batch(&mut self, supply: &mut Supply, stage: &mut Stage<'_>) -> Result<()> {
         let outcome = self.load_batch(supply, stage).await;
@@ -318,14 +363,14 @@ impl Sift<'_> {
 
     /// The most records that may be rejected, where there are more.
     fn exceeds(&self) -> Option<u64> {
-        match self.rejecting.most {
+        match self.rejecting()?.most {
             MostRejects::Count(most) => (self.before + self.rejected > most).then_some(most),
             MostRejects::Any | MostRejects::Percent(_) => None,
         }
     }
 
     async fn load_batch(&mut self, supply: &mut Supply, stage: &mut Stage<'_>) -> Result<()> {
-        let mut batch = Batch::default();
+        let mut batch = Batch::new(supply.sieve.is_shaping());
         // Where the sieve holds every record back, no COPY is needed.
         while !self.take(&mut batch, supply, 1)? {
             if !supply.fill(&mut stage.stop, None).await? {
@@ -336,33 +381,59 @@ impl Sift<'_> {
             return Ok(());
         }
         let refusal = self.stream(&mut batch, supply, stage).await?;
-        if refusal.is_none() {
-            return Ok(());
-        }
         let range = 0..batch.records.len();
-        self.isolate(&batch, Part { range, refusal }, stage).await
+        let part = match (&self.way, refusal) {
+            (Way::Copy(_), None) => return Ok(()),
+            (Way::Copy(_), refusal) => Part { range, refusal },
+            (Way::Fields(_), _) => Part {
+                range,
+                refusal: None,
+            },
+        };
+        self.isolate(&batch, part, stage).await?;
+        match &self.way {
+            Way::Copy(_) => {}
+            Way::Fields(fields) => fields.clear(stage.session).await?,
+        }
+        Ok(())
     }
 
     /// Sends `batch`, and more records while they come, as one COPY. Where the server refuses it,
-    /// everything in `batch` is still to be loaded.
+    /// and where it fills a table of text, everything in `batch` is still to be loaded.
     async fn stream(
         &mut self,
         batch: &mut Batch,
         supply: &mut Supply,
         stage: &mut Stage<'_>,
     ) -> Result<Option<Box<ServerMessage>>> {
-        let before = self.savepoint.before();
-        let begun = stage.session.copy_in_behind(before, &self.copy).await;
+        let (before, copy) = match &self.way {
+            Way::Copy(copy) => (self.savepoint.before(), copy.as_str()),
+            Way::Fields(fields) => (&[][..], fields.copy()),
+        };
+        let begun = stage.session.copy_in_behind(before, copy).await;
         let mut copy = begun.map_err(|error| self.here.refused_at(error, None, false))?;
+        let one_copy = self.is_one_copy();
         let mut sent = 0;
+        let mut records = batch.records.len();
         let outcome = loop {
-            let full = self.take(batch, supply, self.pace.size())?;
-            if let Err(error) = copy.send(&batch.bytes[sent..]).await {
+            let most = if one_copy {
+                usize::MAX
+            } else {
+                self.pace.size()
+            };
+            let known = batch.records.len();
+            let full = self.take(batch, supply, most)?;
+            records += batch.records.len() - known;
+            if let Err(error) = copy.send(batch.sent_from(sent)).await {
                 break Err(error);
             }
-            self.progress(batch.bytes.len() - sent, supply, stage.observer);
-            sent = batch.bytes.len();
-            let more = if full {
+            self.progress(batch.bytes() - sent, supply, stage.observer);
+            sent = batch.bytes();
+            if one_copy {
+                batch.forget();
+                sent = 0;
+            }
+            let more = if full && !one_copy {
                 Ok(false)
             } else {
                 supply.fill(&mut stage.stop, Some(&mut copy)).await
@@ -374,27 +445,34 @@ impl Sift<'_> {
                 Err(Halt::Error(error)) => return Err(error),
             }
         };
-        match outcome {
-            Ok(rows) => {
-                self.loaded(rows, batch.records.len() as u64, stage);
+        match (outcome, &self.way) {
+            (Ok(rows), Way::Copy(_)) => {
+                let all = Inserted { rows, filtered: 0 };
+                self.loaded(all, records as u64, stage);
                 Ok(None)
             }
-            Err(error) => self.failed(error, batch, 0..batch.records.len()).map(Some),
+            (Ok(_), Way::Fields(_)) => Ok(None),
+            (Err(error), Way::Copy(_)) => {
+                self.failed(error, batch, 0..batch.records.len()).map(Some)
+            }
+            (Err(error), Way::Fields(_)) => Err(self.here.refused_at(error, None, false)),
         }
     }
 
     /// Moves records that are ready into `batch`, up to `most` of them in it, and sets aside those
     /// that the sieve holds back. `true` when the batch is full.
     fn take(&mut self, batch: &mut Batch, supply: &mut Supply, most: usize) -> Result<bool> {
-        while batch.records.len() < most && batch.bytes.len() < BATCH && self.held_bytes < BATCH {
-            let Some((record, fault)) = supply.sieve.ready.get(supply.next) else {
+        while batch.records.len() < most && !batch.is_large() && self.held_bytes < BATCH {
+            let Some((record, fault)) = supply.sieve.out.ready.get(supply.next) else {
                 return Ok(false);
             };
             supply.next += 1;
-            let bytes = &supply.sieve.bytes[record.start..record.start + record.length];
             match fault {
-                None => batch.push(record, bytes),
-                Some(fault) => self.set_aside(record.at, bytes, fault.clone())?,
+                None => batch.push(record, &supply.sieve.out),
+                Some(fault) => {
+                    let bytes = &supply.sieve.out.bytes[record.start..record.start + record.length];
+                    self.set_aside(record.at, bytes, fault.clone())?;
+                }
             }
         }
         Ok(true)
@@ -429,7 +507,7 @@ impl Sift<'_> {
         Ok(())
     }
 
-    /// One COPY of a part of a batch.
+    /// Loads a part of a batch.
     async fn load(
         &mut self,
         batch: &Batch,
@@ -439,16 +517,30 @@ impl Sift<'_> {
         if let Some(reason) = stage.stop.reason() {
             return Err(reason.error());
         }
-        let before = self.savepoint.before();
-        let begun = stage.session.copy_in_behind(before, &self.copy).await;
-        let mut copy = begun.map_err(|error| self.here.refused_at(error, None, false))?;
-        let outcome = match copy.send(batch.bytes_of(range.clone())).await {
-            Ok(()) => end(copy).await,
-            Err(error) => Err(error),
+        let outcome = match &self.way {
+            Way::Copy(copy) => {
+                let before = self.savepoint.before();
+                let begun = stage.session.copy_in_behind(before, copy).await;
+                let mut copy = begun.map_err(|error| self.here.refused_at(error, None, false))?;
+                let sent = copy.send(batch.sent(range.clone())).await;
+                let rows = match sent {
+                    Ok(()) => end(copy).await,
+                    Err(error) => Err(error),
+                };
+                rows.map(|rows| Inserted { rows, filtered: 0 })
+            }
+            Way::Fields(fields) => {
+                let number = |index: usize| batch.records[index].at.record;
+                let (first, last) = (number(range.start), number(range.end - 1));
+                let alone = stage.is_alone();
+                fields
+                    .insert_behind(!alone, first, last, stage.session)
+                    .await
+            }
         };
         match outcome {
-            Ok(rows) => {
-                self.loaded(rows, range.len() as u64, stage);
+            Ok(inserted) => {
+                self.loaded(inserted, range.len() as u64, stage);
                 Ok(None)
             }
             Err(error) => self.failed(error, batch, range).map(Some),
@@ -484,9 +576,14 @@ impl Sift<'_> {
             // Those before it may be refused themselves, and then it may be taken after all.
             return Ok(vec![rest, untried(bad..bad + 1), untried(range.start..bad)]);
         }
+        let at = batch.records[bad].at;
+        if self.rejecting().is_none() {
+            let error = WireError::Refused(Box::new(refusal));
+            return Err(self.here.refused_at(error, Some(at), false));
+        }
         self.pace.failed_by(bad - range.start);
         let fault = Fault::of(refusal);
-        self.set_aside(batch.records[bad].at, batch.bytes_of(bad..bad + 1), fault)?;
+        self.set_aside(at, batch.raw(bad..bad + 1), fault)?;
         Ok(vec![rest, untried(range.start..bad)])
     }
 
@@ -500,13 +597,14 @@ impl Sift<'_> {
             said.context.as_deref()?,
             self.here.step.table.name().as_str(),
         )?;
-        batch.find(range, line, &self.here.step.dialect)
+        batch.find(range, line, &self.here.step.sent_dialect())
     }
 
-    /// A COPY has ended well.
-    fn loaded(&mut self, rows: u64, records: u64, stage: &mut Stage<'_>) {
-        self.rows += rows;
-        self.sent += records;
+    /// So many records have become rows.
+    fn loaded(&mut self, inserted: Inserted, records: u64, stage: &mut Stage<'_>) {
+        self.rows += inserted.rows;
+        self.filtered += inserted.filtered;
+        self.sent += records.saturating_sub(inserted.filtered);
         self.pace.succeeded(records);
         self.savepoint.succeeded();
         if stage.is_alone() {
@@ -531,18 +629,22 @@ impl Sift<'_> {
         let at = self
             .place(batch, range, &said)
             .map(|index| batch.records[index].at);
-        if !is_about_data(&said) {
+        if !is_about_data(&said) || self.is_one_copy() {
             return Err(self.here.refused_at(WireError::Refused(said), at, false));
-        }
-        if self.savepoint == Savepoint::Impossible {
-            let error = self.here.refused_at(WireError::Refused(said), at, false);
-            return Err(error.hint("this server loses the transaction with such an error, so only what dwsload finds by itself (fields, encoding) can be rejected on it"));
         }
         self.savepoint.failed();
         Ok(said)
     }
 
+    /// Sets a record aside.
+    ///
+    /// # Errors
+    /// The job rejects none, or not so many.
     fn set_aside(&mut self, at: Position, bytes: &[u8], fault: Fault) -> Result<()> {
+        if self.rejecting().is_none() {
+            let error = WireError::Refused(Box::new(fault.into_message()));
+            return Err(self.here.refused_at(error, Some(at), false));
+        }
         self.rejected += 1;
         self.held_bytes += bytes.len();
         let error = self.exceeds().map(|most| {
@@ -568,10 +670,13 @@ impl Sift<'_> {
 
     /// Keeps the records that are set aside.
     fn keep(&mut self, rejects: &mut Rejects) -> Result<()> {
+        let Some(rejecting) = self.rejecting() else {
+            return Ok(());
+        };
         self.held.sort_by_key(|held| held.at.record);
         for held in self.held.drain(..) {
             let reject = held.fault.reject(held.at, &held.bytes);
-            let (folder, source) = (&self.rejecting.folder, self.here.source);
+            let (folder, source) = (&rejecting.folder, self.here.source);
             rejects.keep(folder, source, self.header, &reject)?;
         }
         self.held_bytes = 0;
@@ -592,6 +697,9 @@ impl Sift<'_> {
         if let Some(sql) = self.savepoint.after() {
             stage.session.run(sql).await?;
         }
+        if let Way::Fields(fields) = &self.way {
+            fields.remove(stage.session).await?;
+        }
         let end = supply.end.unwrap_or_default();
         match end.marker {
             Some(marker) if marker.followed || !marker.alone => {
@@ -605,13 +713,14 @@ impl Sift<'_> {
         }
         self.here.note_marker(end, stage);
         reconcile(&self.here, self.sent, self.rows, stage).await?;
-        let records = supply.sieve.count();
-        if self.sent + self.rejected != records {
+        // A blank line is none where records are objects or places.
+        let records = supply.sieve.count() - supply.sieve.out.blank;
+        if self.sent + self.rejected + self.filtered != records {
             return Err(Error::new(
                 ErrorKind::Data,
                 format!(
-                    "`{}` has {records} records, of which {} were sent and {} set aside; please report this",
-                    self.here.source, self.sent, self.rejected
+                    "`{}` has {records} records, of which {} were sent, {} set aside and {} not wanted; please report this",
+                    self.here.source, self.sent, self.rejected, self.filtered
                 ),
             ));
         }
@@ -620,6 +729,7 @@ impl Sift<'_> {
             bytes: self.bytes,
             records,
             rejected: self.rejected,
+            filtered: self.filtered,
             empty: records == 0,
         })
     }
@@ -695,7 +805,7 @@ impl Supply {
         stop: &mut Stop,
         mut copy: Option<&mut Exchange<'_>>,
     ) -> Result<bool, Halt> {
-        while self.next >= self.sieve.ready.len() {
+        while self.next >= self.sieve.out.ready.len() {
             if self.end.is_some() {
                 return Ok(false);
             }
@@ -741,7 +851,7 @@ impl Supply {
                 ErrorKind::Data,
                 format!("{at}: the record is longer than 64 MiB"),
             )
-            .hint("is a quote left open there? Without `on_error: reject`, records may be of any length"),
+            .hint("is a quote left open there? Where records are neither rejected nor changed, they may be of any length"),
         ))
     }
 }

@@ -99,6 +99,8 @@ pub enum Outcome {
         files: usize,
         /// Records that were set aside.
         rejected: u64,
+        /// Records that a condition of the step left out.
+        filtered: u64,
         /// What they did to the table, where they did not just come to its rows.
         changes: Option<Changes>,
     },

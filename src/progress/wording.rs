@@ -79,12 +79,14 @@ pub(super) fn outcome(outcome: &Outcome, elapsed: Duration) -> String {
             bytes: size,
             files,
             rejected,
+            filtered,
             changes: done,
         } => format!(
-            "{}, {}{} from {} file{}{} ({took}{})",
+            "{}, {}{}{} from {} file{}{} ({took}{})",
             rows(*number),
             bytes(*size),
-            set_aside(*rejected),
+            set_aside(*rejected, "rejected"),
+            set_aside(*filtered, "filtered"),
             count(*files as u64),
             if *files == 1 { "" } else { "s" },
             done.map_or(String::new(), |done| format!(": {}", changes(&done))),
@@ -109,10 +111,10 @@ pub(super) fn outcome(outcome: &Outcome, elapsed: Duration) -> String {
 }
 
 /// `, 3 rejected`; nothing where none was.
-fn set_aside(rejected: u64) -> String {
-    match rejected {
+fn set_aside(records: u64, what: &str) -> String {
+    match records {
         0 => String::new(),
-        _ => format!(", {} rejected", count(rejected)),
+        _ => format!(", {} {what}", count(records)),
     }
 }
 

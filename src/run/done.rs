@@ -41,6 +41,8 @@ pub(crate) struct Parts {
     pub(crate) records: u64,
     /// Records set aside.
     pub(crate) rejected: u64,
+    /// Records that a condition of the step left out.
+    pub(crate) filtered: u64,
 }
 
 impl Parts {

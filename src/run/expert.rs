@@ -84,6 +84,7 @@ pub(super) async fn copy_expert(step: &CopyExpert, stage: &mut Stage<'_>) -> Res
             bytes,
             files: 1,
             rejected: 0,
+            filtered: 0,
             changes: None,
         },
         Some(Moved::Out { bytes, reader_gone }) => Outcome::Unloaded {

@@ -187,7 +187,7 @@ mod values {
 
     #[test]
     fn a_separator_copy_cannot_take_is_refused_by_the_server() {
-        let (_, ran) = refused("1\tx\n", "sep: ab", 1, "delimiter");
+        let (_, ran) = refused("1\tx\n", "sep: ''", 1, "delimiter");
         assert_eq!(ran.sqlstate(), Some("0A000"));
         let (_, ran) = refused("1\tx\n", "sep: a", 1, "delimiter");
         assert_eq!(ran.sqlstate(), Some("22023"));
@@ -804,14 +804,16 @@ mod places_of_errors {
     }
 
     #[test]
-    fn say_how_a_separator_of_one_byte_is_written() {
+    fn say_how_a_separator_is_written_that_is_no_text() {
         let scene = Scene::new(AB);
-        let tab = "a tab is written `sep: \"\\t\"`, in double quotes; text format has it by itself";
-        assert_eq!(hint(&scene, "1\tx\n", r"sep: \t").as_deref(), Some(tab));
-        assert_eq!(
-            hint(&scene, "1||x\n", "sep: '||'").as_deref(),
-            Some("`sep` is one byte, and `||` has 2")
-        );
+        let tab = "a tab is written `sep: \"\\t\"`, in double quotes";
+        let escape = "YAML reads an escape such as `\"\\x1f\"` in double quotes only";
+        for (sep, said) in [(r"\t", tab), ("tab", tab), (r"\x1f", escape)] {
+            scene.file("f", "1\tx\n");
+            let ran = scene.load(&format!("file: f, table: t, sep: {sep}"));
+            assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+            assert!(ran.stderr.contains(said), "{}", ran.stderr);
+        }
     }
 
     #[test]

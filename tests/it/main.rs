@@ -21,6 +21,7 @@ mod readme;
 mod rejects;
 mod retry;
 mod server;
+mod shaping;
 mod signals;
 mod support;
 mod terminal;

@@ -14,7 +14,7 @@ use crate::support::scene::Scene;
 use crate::support::{Ran, quoted};
 
 /// The files of rejected records, by name, and their reasons.
-fn rejects(scene: &Scene) -> Vec<(String, Vec<u8>, Vec<Value>)> {
+pub(crate) fn rejects(scene: &Scene) -> Vec<(String, Vec<u8>, Vec<Value>)> {
     let mut found = Vec::new();
     let Ok(runs) = fs::read_dir(scene.place.path("rejects")) else {
         return found;
@@ -45,7 +45,7 @@ fn rejects(scene: &Scene) -> Vec<(String, Vec<u8>, Vec<Value>)> {
 }
 
 /// `record line code column constraint` of each reason.
-fn summary(reasons: &[Value]) -> Vec<String> {
+pub(crate) fn summary(reasons: &[Value]) -> Vec<String> {
     reasons
         .iter()
         .map(|reason| {

@@ -128,7 +128,7 @@ steps:
   - copy_to: {table: u, file: ./a.csv}
 ";
     insta::assert_snapshot!(mistakes(text), @r#"
-        error: `orders.yaml` has 22 mistakes
+        error: `orders.yaml` has 23 mistakes
           orders.yaml:1:1: conection: unknown key, did you mean `connection`?
           orders.yaml:2:1: exactly_once: `exactly_once` is not supported yet
           orders.yaml:3:14: transaction: `batch` is not supported yet
@@ -136,7 +136,7 @@ steps:
           orders.yaml:5:8: vars.2x: a variable's name is made of letters, digits and `_`, and begins with no digit
           orders.yaml:8:7: steps[1].copy_from.fiel: unknown key, did you mean `file`?
           orders.yaml:9:14: steps[1].copy_from.table: `a.b.c` has more than two parts; write schema.table, and put a name that holds a dot in double quotes
-          orders.yaml:10:15: steps[1].copy_from.format: expected text, csv, binary, found `cvs`; did you mean `csv`?
+          orders.yaml:10:15: steps[1].copy_from.format: expected text, csv, binary, fixed, ndjson, found `cvs`; did you mean `csv`?
           orders.yaml:11:13: steps[1].copy_from.size: a `size` of 0 would load nothing and call it success; leave it out, or give bytes
           orders.yaml:12:7: steps[1].copy_from.wire: `wire` is not supported yet
           orders.yaml:13:16: steps[1].copy_from.columns: the list is empty; leave it out to take all columns
@@ -148,7 +148,8 @@ steps:
           orders.yaml:20:25: steps[5].copy_to.query: `table` and `query` exclude each other
           orders.yaml:20:61: steps[5].copy_to.header: expected true, false, found `yes`; did you mean `true`?
           orders.yaml:22:5: steps[5].name: this key stands twice
-          orders.yaml:23:56: steps[6].copy_from.format: `fixed` is not supported yet
+          orders.yaml:23:16: steps[6].copy_from: `positions` is missing
+          orders.yaml:23:36: steps[6].copy_from.quote: this key needs `format: csv`, and this is fixed
           orders.yaml:24:33: steps[7].copy_expert.file: standard input is read before in this job; it can be read once
           orders.yaml:26:31: steps[9].copy_to.file: an earlier step writes this file
           state: nothing was opened

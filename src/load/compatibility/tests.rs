@@ -16,6 +16,7 @@ fn column(name: &str, type_name: &str, type_modifier: i32) -> Column {
         builtin: true,
         not_null: false,
         generated: false,
+        cast: None,
     }
 }
 
@@ -32,6 +33,7 @@ fn step(format: Format) -> CopyFrom {
         on_missing: Policy::Fail,
         on_empty: Policy::Fail,
         rejecting: None,
+        shaping: None,
         mode: crate::job::Mode::Append,
     }
 }

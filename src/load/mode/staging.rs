@@ -53,7 +53,8 @@ impl Staging {
         stage: &mut Stage<'_>,
     ) -> Result<Self> {
         let target = Target::read(&step.table, stage.session).await?;
-        if let Some(columns) = &step.columns {
+        // Where records are made anew, these are their fields.
+        if let (Some(columns), None) = (&step.columns, &step.shaping) {
             target.check_columns(columns, "`columns`")?;
         }
         if let Some(key) = &by_key.key {
