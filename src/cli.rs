@@ -9,6 +9,8 @@ Examples:
   dwsload jobs/orders.yaml                   run a job
   dwsload jobs/orders.yaml --var day=2026-01-31
   dwsload jobs/orders.yaml --only load       run one step, by name or number
+  dwsload jobs/orders.yaml --only load --input fixed.csv
+                                             load this file in place of the step's own
   cat new.csv | dwsload jobs/stdin.yaml      feed a step that reads `file: \"-\"`
   dwsload jobs/orders.yaml --quiet           for cron: nothing is printed unless something is wrong
   dwsload doctor jobs/orders.yaml            find out why a connection or a job fails
@@ -63,6 +65,9 @@ pub struct Run {
     /// Run only this step, by name or number; may be repeated
     #[arg(long, value_name = "STEP")]
     pub only: Vec<String>,
+    /// Load this file in place of the step's own; may be repeated, `-` is stdin
+    #[arg(long = "input", value_name = "FILE")]
+    pub inputs: Vec<PathBuf>,
     /// Print problems only
     #[arg(long, short)]
     pub quiet: bool,

@@ -114,7 +114,7 @@ fn of_url(url: &str, report: &mut Report) -> Option<Subject> {
 fn of_job(path: &Path, args: &Doctor, report: &mut Report) -> Option<Job> {
     let overrides = Overrides {
         vars: args.vars.iter().cloned().collect(),
-        only: Vec::new(),
+        ..Overrides::default()
     };
     match job::load(path, &overrides) {
         Ok(job) => {

@@ -43,6 +43,7 @@ pub fn run(args: &Run) -> Result<ExitCode> {
     let overrides = Overrides {
         vars: args.vars.iter().cloned().collect(),
         only: args.only.clone(),
+        inputs: args.inputs.clone(),
     };
     let job = job::load(file, &overrides)?;
     let observer = progress::observer(style(args), args.verbose, job.secrets.clone());

@@ -5,6 +5,7 @@
 
 mod bytes;
 mod diagnose;
+mod given;
 mod mode;
 mod raw;
 mod reader;
@@ -59,6 +60,8 @@ pub struct Job {
     pub secrets: Secrets,
     /// Things worth a warning before the run, such as a password written in the file.
     pub warnings: Vec<String>,
+    /// Variables that the command line has set, in the order of their names.
+    pub given: BTreeMap<String, String>,
     lines: raw::Lines,
 }
 
@@ -76,6 +79,9 @@ pub struct Overrides {
     pub vars: BTreeMap<String, String>,
     /// `--only`: run just these steps, by name or number (1 is the first).
     pub only: Vec<String>,
+    /// `--input`: files that take the place of `file` of the one step that loads files; relative to
+    /// the current folder, `-` for standard input.
+    pub inputs: Vec<PathBuf>,
 }
 
 /// Where the job runs.

@@ -1,7 +1,7 @@
 //! From what a job file says to a [`Job`]: expressions, defaults, cross-checks.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -10,6 +10,7 @@ use std::time::Duration;
 use jiff::Zoned;
 
 use super::diagnose::nearest;
+use super::given::replace_input;
 use super::raw::{Document, Node};
 use super::reader::{At, Fields, Keys, Reader};
 use super::template::{OPEN, Scope};
@@ -86,6 +87,8 @@ pub fn load(file: &Path, overrides: &Overrides) -> Result<Job> {
     }
     job.warnings = warnings;
     job.steps = chosen(job.steps, &overrides.only)?;
+    replace_input(&mut job.steps, &overrides.inputs)?;
+    job.given = overrides.vars.clone();
     Ok(job)
 }
 
@@ -222,6 +225,7 @@ fn resolve(file: &Path, reader: &mut Reader<'_>) -> Option<Job> {
         steps: steps?,
         secrets: Secrets::default(),
         warnings: Vec::new(),
+        given: BTreeMap::new(),
         lines: fields.get("steps")?.lines(),
     })
 }

@@ -765,8 +765,9 @@ fn is_about_data(said: &ServerMessage) -> bool {
 
 /// The error of a load with too many rejected records, with where these are.
 pub(super) fn with_places(mut error: Error, rejects: &Rejects) -> Error {
-    for (path, count, _) in rejects.files() {
-        error = error.line("rejects", format!("{}: {count}", path.display()));
+    for file in rejects.files() {
+        let text = format!("{}: {}", file.path.display(), file.count);
+        error = error.line("rejects", text);
     }
     error
 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use crate::job::Job;
 use crate::run::Totals;
+use crate::sink::Rejected;
 use crate::wire::error::ServerMessage;
 use crate::wire::session::Column;
 
@@ -70,6 +72,13 @@ pub enum Event<'a> {
         outcome: &'a Outcome,
         /// How long it took.
         elapsed: Duration,
+    },
+    /// Records of a source are set aside, and what the others did is committed.
+    Rejected {
+        /// The job.
+        job: &'a Job,
+        /// What is set aside.
+        file: &'a Rejected<'a>,
     },
     /// The job is done and committed.
     JobDone {

@@ -4,6 +4,7 @@
 mod bars;
 mod event;
 mod plain;
+mod reload;
 mod table;
 pub(crate) mod wording;
 
@@ -39,6 +40,7 @@ pub fn observer(style: Style, verbose: bool, secrets: Secrets) -> Box<dyn Observ
         success: style != Style::None,
         verbose,
         secrets,
+        program: std::env::args().next().unwrap_or_else(|| "dwsload".into()),
     };
     match style {
         Style::Auto if std::io::stderr().is_terminal() && !is_dumb() => Box::new(Bars::new(lines)),

@@ -3,7 +3,7 @@
 use std::io::{Write, stderr};
 
 use super::event::{Event, Observer};
-use super::{table, wording};
+use super::{reload, table, wording};
 use crate::error::indented;
 use crate::secret::Secrets;
 
@@ -27,12 +27,20 @@ pub struct Lines {
     pub verbose: bool,
     /// What no line shows.
     pub secrets: Secrets,
+    /// How this program was called.
+    pub program: String,
 }
 
 impl Lines {
     /// The line that `event` is worth, if any.
     pub(super) fn of(&self, event: &Event<'_>) -> Option<String> {
-        let line = line(event, self.success, self.verbose)?;
+        let line = match event {
+            Event::Rejected { job, file } => {
+                let command = reload::command(&self.program, job, file);
+                warning(&wording::rejected(file, &command))
+            }
+            event => line(event, self.success, self.verbose)?,
+        };
         Some(self.secrets.hide(&line).into_owned())
     }
 }
@@ -50,9 +58,13 @@ impl Observer for Plain {
     }
 }
 
+fn warning(text: &str) -> String {
+    format!("warning: {}", indented(text, "  "))
+}
+
 fn line(event: &Event<'_>, success: bool, verbose: bool) -> Option<String> {
     match event {
-        Event::Warning(text) => Some(format!("warning: {}", indented(text, "  "))),
+        Event::Warning(text) => Some(warning(text)),
         Event::Advice(text) if success && verbose => {
             Some(format!("advice: {}", indented(text, "  ")))
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::event::{Changes, Outcome};
 use crate::error::indented;
 use crate::run::Totals;
+use crate::sink::Rejected;
 use crate::wire::error::ServerMessage;
 
 /// `36000` as `36,000`.
@@ -116,6 +117,27 @@ fn set_aside(records: u64, what: &str) -> String {
         0 => String::new(),
         _ => format!(", {} {what}", count(records)),
     }
+}
+
+/// Which records of a file are set aside, and what to do with them: `command` loads them again.
+pub(super) fn rejected(file: &Rejected<'_>, command: &str) -> String {
+    let (path, reasons) = (file.path.display(), file.reasons.display());
+    let (records, them) = match file.count {
+        1 => ("1 record was".to_owned(), "it"),
+        several => (format!("{} records were", count(several)), "them"),
+    };
+    let mut text = format!("{}: {records} rejected", file.source);
+    for reason in file.first {
+        text.push_str(&format!("\n{reason}"));
+    }
+    let more = file.count - file.first.len() as u64;
+    if more > 0 {
+        text.push_str(&format!("\nand {} more, in {reasons}", count(more)));
+    }
+    text.push_str(&format!(
+        "\nto load {them}, correct {path}\nand run {command}"
+    ));
+    text
 }
 
 /// `3 inserted, 2 updated, 5 unchanged, 1 duplicate left out`.

@@ -153,6 +153,7 @@ impl<'a> Attempt<'a> {
         if by_step {
             self.begin().await?;
         }
+        self.rejects.of_step(step.number);
         let outcome = self.act(&step.action).await?;
         if self.has_lost_its_transaction() {
             self.ended_by_sql = true;

@@ -115,20 +115,11 @@ impl<'a> Attempts<'a> {
 
     /// Says where the rejected records are.
     fn tell_of_rejects(&self) {
-        for (path, count, first) in self.rejects.files() {
-            let records = if count == 1 { "record" } else { "records" };
-            let mut text = format!(
-                "{count} rejected {records} in {}, reasons beside it in .jsonl",
-                path.display()
-            );
-            for reason in first {
-                text.push_str(&format!("\n{reason}"));
-            }
-            let more = count - first.len() as u64;
-            if more > 0 {
-                text.push_str(&format!("\nand {more} more"));
-            }
-            self.observer.observe(Event::Warning(&text));
+        for file in self.rejects.files() {
+            self.observer.observe(Event::Rejected {
+                job: self.job,
+                file: &file,
+            });
         }
     }
 

@@ -40,14 +40,34 @@ pub struct Reject<'a> {
 pub struct Rejects {
     /// The name of this run's folders.
     run: String,
+    /// The number of the step that is under way.
+    step: usize,
     kept: Vec<Kept>,
     /// The files of the last source, still open.
     open: Option<Open>,
 }
 
-/// The files of one source.
+/// The records of one source that a step has rejected.
+#[derive(Debug)]
+pub struct Rejected<'a> {
+    /// The number of the step.
+    pub step: usize,
+    /// Where they stand.
+    pub source: &'a Source,
+    /// Where they are kept.
+    pub path: &'a Path,
+    /// Where the reasons are, a line for each.
+    pub reasons: PathBuf,
+    /// How many they are.
+    pub count: u64,
+    /// What is wrong with the first of them, in words.
+    pub first: &'a [String],
+}
+
+/// The files of one source in one step.
 #[derive(Debug)]
 struct Kept {
+    step: usize,
     source: Source,
     path: PathBuf,
     records: u64,
@@ -73,9 +93,15 @@ impl Rejects {
     pub fn new(job: &str, run_id: &str) -> Self {
         Self {
             run: format!("{}-{run_id}", job.replace('/', "_")),
+            step: 0,
             kept: Vec::new(),
             open: None,
         }
+    }
+
+    /// What is kept from now on is of the step of this number.
+    pub fn of_step(&mut self, number: usize) {
+        self.step = number;
     }
 
     /// Keeps a record of `source`, whose header is `header`, in a folder of this run in `folder`.
@@ -159,17 +185,23 @@ impl Rejects {
         self.kept.iter().map(|kept| kept.records).sum()
     }
 
-    /// The files that hold records, how many, and what is wrong with the first of them.
-    pub fn files(&self) -> impl Iterator<Item = (&Path, u64, &[String])> {
-        self.kept
-            .iter()
-            .filter(|kept| kept.records > 0)
-            .map(|kept| (kept.path.as_path(), kept.records, kept.first.as_slice()))
+    /// What is kept, source by source.
+    pub fn files(&self) -> impl Iterator<Item = Rejected<'_>> {
+        let kept = self.kept.iter().filter(|kept| kept.records > 0);
+        kept.map(|kept| Rejected {
+            step: kept.step,
+            source: &kept.source,
+            path: &kept.path,
+            reasons: kept.paths()[1].clone(),
+            count: kept.records,
+            first: &kept.first,
+        })
     }
 
     /// Has the files of `source` open.
     fn open(&mut self, folder: &Path, source: &Source, header: &[u8]) -> io::Result<()> {
-        let known = self.kept.iter().position(|kept| kept.source == *source);
+        let is_it = |kept: &Kept| kept.step == self.step && kept.source == *source;
+        let known = self.kept.iter().position(is_it);
         if let (Some(open), Some(index)) = (&self.open, known) {
             if open.index == index {
                 return Ok(());
@@ -181,6 +213,7 @@ impl Rejects {
             None => {
                 let path = self.path(folder, source);
                 self.kept.push(Kept {
+                    step: self.step,
                     source: source.clone(),
                     path,
                     records: 0,
@@ -347,8 +380,26 @@ mod tests {
             "{\"code\":\"22P02\",\"column\":\"amount\",\"file\":\"y/o.csv\",\"line\":2,\"offset\":10,\
              \"reason\":\"invalid input syntax for type integer: \\\"x\\\"\",\"record\":1}\n"
         );
-        let files: Vec<u64> = rejects.files().map(|(_, count, _)| count).collect();
+        let files: Vec<u64> = rejects.files().map(|file| file.count).collect();
         assert_eq!((files, rejects.count()), (vec![2, 1], 3));
+    }
+
+    #[test]
+    fn two_steps_that_read_one_file_have_files_of_their_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut rejects = Rejects::new("job", "run");
+        let source = Source::File("o.csv".into());
+        for step in [2, 3] {
+            rejects.of_step(step);
+            rejects
+                .keep(dir.path(), &source, b"", &reject(1, b"x\n"))
+                .unwrap();
+        }
+        let files: Vec<_> = rejects
+            .files()
+            .map(|file| (file.step, file.path.file_name().unwrap().to_owned()))
+            .collect();
+        assert_eq!(files, [(2, "o.csv".into()), (3, "2-o.csv".into())]);
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod parity;
 mod places;
 mod readme;
 mod rejects;
+mod reload;
 mod retry;
 mod server;
 mod shaping;

@@ -113,7 +113,14 @@ fn every_option_and_exit_code_of_the_readme_is_in_the_help() {
     let help = workplace.dwsload().arg("--help").output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
     let readme = readme();
-    for option in ["--var", "--only", "--quiet", "--verbose", "--progress"] {
+    for option in [
+        "--var",
+        "--only",
+        "--input",
+        "--quiet",
+        "--verbose",
+        "--progress",
+    ] {
         assert!(
             readme.contains(&format!("`{option}")) && help.contains(option),
             "{option}"

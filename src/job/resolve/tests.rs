@@ -261,6 +261,7 @@ fn overrides_win_and_a_slip_in_them_is_noticed() {
                 .map(|(name, value)| ((*name).into(), (*value).into()))
                 .collect(),
             only: only.iter().map(ToString::to_string).collect(),
+            inputs: Vec::new(),
         };
         load_with(text.as_bytes(), &overrides)
     };
@@ -277,6 +278,59 @@ fn overrides_win_and_a_slip_in_them_is_noticed() {
     ] {
         let error = error.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Usage);
+        assert!(render(&error).contains(part), "{}", render(&error));
+    }
+}
+
+#[test]
+fn files_of_the_command_line_take_the_place_of_those_of_one_step() {
+    let text = "steps:\n  - {name: one, copy_from: {file: a.gz, table: a, compression: gzip}}\n  \
+        - copy_from: {file: '-', table: b, on_missing: ok}\n  - sql: c\n";
+    let here = tempfile::NamedTempFile::new().unwrap();
+    let with = |only: &[&str], inputs: &[&std::path::Path]| {
+        let overrides = Overrides {
+            only: only.iter().map(ToString::to_string).collect(),
+            inputs: inputs.iter().map(|path| path.to_path_buf()).collect(),
+            ..Overrides::default()
+        };
+        load_with(text.as_bytes(), &overrides)
+    };
+    let (file, stdin) = (here.path(), std::path::Path::new("-"));
+    let job = with(&["one", "3"], &[file, stdin]).unwrap();
+    let Action::CopyFrom(load) = &job.steps[0].action else {
+        panic!("{:?}", job.steps)
+    };
+    let expected = [InputPattern::Path(file.to_owned()), InputPattern::Stdin];
+    assert_eq!(load.input, expected);
+    assert_eq!(load.compression, Compression::Auto);
+    for (only, inputs, kind, part) in [
+        (
+            &[][..],
+            &[file][..],
+            ErrorKind::Usage,
+            "steps: 1 (one), 2 (copy_from b)\n  hint: name the step: `--only 1`",
+        ),
+        (
+            &["3"],
+            &[file],
+            ErrorKind::Usage,
+            "no step that is run is a `copy_from`",
+        ),
+        (
+            &["2"],
+            &[stdin, stdin],
+            ErrorKind::Usage,
+            "read more than once",
+        ),
+        (
+            &["2"],
+            &["none.csv".as_ref()],
+            ErrorKind::Input,
+            "no file `none.csv`",
+        ),
+    ] {
+        let error = with(only, inputs).unwrap_err();
+        assert_eq!(error.kind(), kind);
         assert!(render(&error).contains(part), "{}", render(&error));
     }
 }
