@@ -4,6 +4,7 @@ pub mod doctor;
 pub mod local;
 pub mod run;
 mod signals;
+mod supervise;
 
 use std::process::ExitCode;
 

@@ -7,18 +7,16 @@ use std::time::{Duration, Instant};
 
 use rand::RngExt as _;
 
-use super::Totals;
 use super::attempt::{Attempt, Failure};
 use super::done::Done;
 use super::state;
 use super::stop::Stop;
+use super::{Totals, connection};
 use crate::error::{Error, ErrorKind, Result, chain};
 use crate::job::Job;
 use crate::progress::{Event, Observer};
 use crate::sink::{Outputs, Rejects};
 use crate::wire::condition::{Condition, Pace};
-use crate::wire::connect::connect;
-use crate::wire::server::identify;
 use crate::wire::session::Session;
 use crate::wire::target::Target;
 
@@ -148,34 +146,12 @@ impl<'a> Attempts<'a> {
     }
 
     async fn connect(&mut self) -> Result<Session> {
-        let application = format!("dwsload:{}", self.job.name);
-        let mut stop = self.stop.clone();
-        let mut session = tokio::select! {
-            reason = stop.wait() => return Err(reason.error()),
-            session = connect(self.target, &application) => session?,
-        };
         let first = !self.was_connected;
-        if let Some(warning) = session.take_warning().filter(|_| first) {
-            self.observer.observe(Event::Warning(&warning));
-        }
+        let mut stop = self.stop.clone();
+        let mut session = connection::log_in(self.job, self.target, &mut stop).await?;
         self.was_connected = true;
-        let server = tokio::select! {
-            reason = stop.wait() => return Err(reason.error()),
-            server = identify(&mut session, self.job.server) => server.map_err(|error| {
-                Error::from(error).within("the server does not say what it is")
-            })?,
-        };
-        if server.is_too_old() && first {
-            self.observer.observe(Event::Warning(&format!(
-                "{server} is older than PostgreSQL 9.2, the oldest that dwsload is made for"
-            )));
-        }
-        self.is_gauss = server.kind.is_gauss();
-        self.observer.observe(Event::Connected {
-            job: &self.job.name,
-            server: &server.described(),
-            place: session.place(),
-        });
+        connection::introduce(self.job, &mut session, self.observer, &mut stop, first).await?;
+        self.is_gauss = session.server().kind.is_gauss();
         Ok(session)
     }
 

@@ -3,6 +3,7 @@
 mod attempt;
 mod attempts;
 mod bound;
+mod connection;
 mod done;
 mod expert;
 mod settings;
