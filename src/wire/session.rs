@@ -6,6 +6,8 @@
 //! halfway is settled before the session's next use: a COPY in is failed, anything else is
 //! cancelled, and the rest is read.
 
+mod describe;
+
 use std::collections::VecDeque;
 use std::io;
 
@@ -137,11 +139,16 @@ impl Session {
         self.settle().await?;
         let mut frame = BytesMut::new();
         frontend::query(sql, &mut frame).map_err(|error| WireError::Protocol(error.to_string()))?;
+        self.send_query(&frame).await
+    }
+
+    /// Sends what a server answers with a ReadyForQuery at its end.
+    async fn send_query(&mut self, frames: &[u8]) -> Result<Exchange<'_>, WireError> {
         self.channel.refusal = None;
         self.channel.refused_whole = false;
         self.channel.lacks_data = false;
         self.channel.phase = Phase::Busy;
-        self.channel.write_frame(&frame, &[]).await?;
+        self.channel.write_frame(frames, &[]).await?;
         Ok(Exchange {
             session: self,
             copies: 0,
@@ -433,7 +440,12 @@ impl Exchange<'_> {
                 channel.phase = Phase::Busy;
                 None
             }
-            Message::EmptyQueryResponse | Message::CopyData(_) | Message::ReadyForQuery(_) => None,
+            Message::EmptyQueryResponse
+            | Message::CopyData(_)
+            | Message::ReadyForQuery(_)
+            | Message::ParseComplete
+            | Message::ParameterDescription(_)
+            | Message::NoData => None,
             _ => {
                 return Err(WireError::Protocol(
                     "a message that belongs to another protocol".into(),
