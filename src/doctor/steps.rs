@@ -10,8 +10,7 @@ use super::table::{Relation, Table, absent};
 use super::verdict::{describe, header_fits, may_load, may_unload};
 use crate::error::{Error, ErrorKind, Result, chain};
 use crate::job::{
-    Action, CopyExpert, CopyFrom, CopyTo, InputPattern, Job, Output, Policy, Step, Transaction,
-    Unload,
+    Action, CopyExpert, CopyFrom, CopyTo, InputPattern, Job, Policy, Step, Transaction, Unload,
 };
 use crate::load;
 use crate::name::{TableName, holds_word};
@@ -82,7 +81,7 @@ impl Look<'_> {
         let markers = patient
             .as_ref()
             .is_none_or(|patient| patient.session.server().can(Ability::CsvEndMarker));
-        let writer = |path: &Path| self.writer(path).is_some();
+        let writer = |path: &Path| self.job.writer_of(path, self.step).is_some();
         let inputs = match input::look(load, markers, writer).await {
             Ok(inputs) => inputs,
             Err(error) => return self.input_fails(load, &error),
@@ -102,7 +101,9 @@ impl Look<'_> {
             InputPattern::Path(path) => Some(path),
             InputPattern::Stdin => None,
         });
-        let writers: Vec<usize> = paths.filter_map(|path| self.writer(path)).collect();
+        let writers: Vec<usize> = paths
+            .filter_map(|path| self.job.writer_of(path, self.step))
+            .collect();
         match writers.first() {
             Some(writer) if self.job.transaction != Transaction::Job => {
                 let text = format!("{}; step {writer} writes it", chain(error));
@@ -209,7 +210,7 @@ impl Look<'_> {
                 .skip(&self.topic, "its SQL is not run; its file is no plain file"),
             Err(_) => self.report.fail(
                 &self.topic,
-                &load::missing(path, self.writer(path).is_some()),
+                &load::missing(path, self.job.writer_of(path, self.step).is_some()),
             ),
         }
     }
@@ -223,7 +224,7 @@ impl Look<'_> {
         if let Some(table) = Table::find(name, patient).await? {
             return Ok(Some(table));
         }
-        if let Some(maker) = self.maker(name) {
+        if let Some(maker) = self.job.maker_of(name, self.step) {
             let text = format!("`{}` is not there yet; step {maker} makes it", name.plain());
             self.report.skip(&self.topic, &text);
             return Ok(None);
@@ -242,7 +243,7 @@ impl Look<'_> {
 
     /// A failure, unless an earlier step may put it right.
     fn maybe_fail(&mut self, name: &TableName, error: &Error) {
-        match self.maker(name) {
+        match self.job.maker_of(name, self.step) {
             None => self.report.fail(&self.topic, error),
             Some(maker) => {
                 let hint = format!(
@@ -250,57 +251,6 @@ impl Look<'_> {
                 );
                 self.report.warn(&self.topic, &chain(error), &hint);
             }
-        }
-    }
-
-    /// The number of an earlier step whose SQL makes or changes the table, by its words.
-    fn maker(&self, name: &TableName) -> Option<usize> {
-        self.earlier().find_map(|step| {
-            let sql = match &step.action {
-                Action::Sql(sql) => sql.statements.join("\n"),
-                Action::CopyExpert(expert) => expert.sql.clone(),
-                _ => return None,
-            };
-            let makes = ["create", "alter", "grant"];
-            let makes = makes.iter().any(|word| holds_word(&sql, word));
-            (makes && holds_word(&sql, name.name().as_str())).then_some(step.number)
-        })
-    }
-
-    /// The number of an earlier step that writes the file.
-    fn writer(&self, file: &Path) -> Option<usize> {
-        self.earlier().find_map(|step| match &step.action {
-            Action::CopyTo(CopyTo {
-                output: Output::Path(path),
-                ..
-            }) if path == file => Some(step.number),
-            _ => None,
-        })
-    }
-
-    fn earlier(&self) -> impl Iterator<Item = &Step> {
-        let number = self.step.number;
-        self.job
-            .steps
-            .iter()
-            .take_while(move |step| step.number < number)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_is_a_word_of_its_own() {
-        for (sql, word, expected) in [
-            ("CREATE TABLE t (a int)", "t", true),
-            ("create table tt (a int)", "t", false),
-            ("CREATE TABLE sales.\"Orders\" ()", "orders", true),
-            ("CREATE TABLE x AS SELECT 1", "table", true),
-            ("CREATE TABLE größe ()", "gr", false),
-        ] {
-            assert_eq!(holds_word(sql, word), expected, "{sql} {word}");
         }
     }
 }

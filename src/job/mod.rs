@@ -5,6 +5,7 @@
 
 mod bytes;
 mod diagnose;
+mod earlier;
 mod given;
 mod mode;
 mod raw;
