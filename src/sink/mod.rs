@@ -9,7 +9,7 @@ mod rejects;
 pub use drain::{Drain, Written, can_be_written_again, drain};
 pub use file::Pending;
 pub use outputs::Outputs;
-pub use rejects::{Reject, Rejected, Rejects};
+pub use rejects::{Kind, Reject, Rejected, Rejects};
 
 /// Why what wrote to an output that is no file is not run again.
 pub(crate) const CANNOT_BE_TAKEN_BACK: &str =

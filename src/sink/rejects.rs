@@ -4,6 +4,9 @@
 //! so that the same job can load them when they are corrected; and beside it a `.jsonl` file with a
 //! line of reasons for each. Both are written as records are rejected, and are on disk before the
 //! transaction that they belong to commits.
+//!
+//! Where nothing is loaded, nothing is written either: records are counted, by what is wrong with
+//! them, and told of.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -45,6 +48,10 @@ pub struct Rejects {
     kept: Vec<Kept>,
     /// The files of the last source, still open.
     open: Option<Open>,
+    /// Reasons that are shown of a file; `None` for all.
+    shown: Option<usize>,
+    /// They are kept in files.
+    written: bool,
 }
 
 /// The records of one source that a step has rejected.
@@ -62,6 +69,25 @@ pub struct Rejected<'a> {
     pub count: u64,
     /// What is wrong with the first of them, in words.
     pub first: &'a [String],
+    /// How many there are of each kind, where they are not written.
+    pub kinds: &'a [Kind],
+    /// Those that are of no kind that is counted.
+    pub others: u64,
+}
+
+/// Rejected records of one SQLSTATE, column and constraint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kind {
+    /// The SQLSTATE.
+    pub code: String,
+    /// The column that is wrong, where one is.
+    pub column: Option<String>,
+    /// The constraint that is violated, where one is.
+    pub constraint: Option<String>,
+    /// What is wrong with the first of them.
+    pub reason: String,
+    /// How many they are.
+    pub count: u64,
 }
 
 /// The files of one source in one step.
@@ -75,10 +101,14 @@ struct Kept {
     committed: (u64, u64, u64),
     /// What is wrong with the first of them, in words.
     first: Vec<String>,
+    kinds: Vec<Kind>,
+    others: u64,
 }
 
 /// Reasons that are shown of a file.
 const SHOWN: usize = 3;
+/// Kinds that are counted of a source.
+const KINDS: usize = 100;
 
 #[derive(Debug)]
 struct Open {
@@ -96,6 +126,17 @@ impl Rejects {
             step: 0,
             kept: Vec::new(),
             open: None,
+            shown: Some(SHOWN),
+            written: true,
+        }
+    }
+
+    /// That are counted and not written; `shown` reasons are kept of each source, or all.
+    pub fn counted(shown: Option<usize>) -> Self {
+        Self {
+            shown,
+            written: false,
+            ..Self::new("", "")
         }
     }
 
@@ -115,24 +156,56 @@ impl Rejects {
         header: &[u8],
         reject: &Reject<'_>,
     ) -> Result<()> {
-        let written = self.open(folder, source, header).and_then(|()| {
-            let Some(open) = &mut self.open else {
-                return Ok(());
-            };
-            open.records.write_all(reject.bytes)?;
-            if !reject.bytes.ends_with(b"\n") && !reject.bytes.ends_with(b"\r") {
-                open.records.write_all(b"\n")?;
-            }
-            serde_json::to_writer(&mut open.reasons, &reason(source, reject))?;
-            open.reasons.write_all(b"\n")?;
-            let kept = &mut self.kept[open.index];
-            kept.records += 1;
-            if kept.first.len() < SHOWN {
-                kept.first.push(in_words(reject));
-            }
-            Ok(())
+        let index = self.index(folder, source);
+        if self.written {
+            let written = self.write(index, source, header, reject);
+            written.map_err(|cause| self.failed(folder, cause))?;
+        }
+        let shown = self.shown;
+        let kept = &mut self.kept[index];
+        kept.records += 1;
+        if shown.is_none_or(|shown| kept.first.len() < shown) {
+            kept.first.push(in_words(reject));
+        }
+        if !self.written {
+            kept.count(reject);
+        }
+        Ok(())
+    }
+
+    /// The number of `source` in `kept`.
+    fn index(&mut self, folder: &Path, source: &Source) -> usize {
+        let is_it = |kept: &Kept| kept.step == self.step && kept.source == *source;
+        if let Some(index) = self.kept.iter().position(is_it) {
+            return index;
+        }
+        self.kept.push(Kept {
+            step: self.step,
+            source: source.clone(),
+            path: self.path(folder, source),
+            records: 0,
+            committed: (0, 0, 0),
+            first: Vec::new(),
+            kinds: Vec::new(),
+            others: 0,
         });
-        written.map_err(|cause| self.failed(folder, cause))
+        self.kept.len() - 1
+    }
+
+    fn write(
+        &mut self,
+        index: usize,
+        source: &Source,
+        header: &[u8],
+        reject: &Reject<'_>,
+    ) -> io::Result<()> {
+        let open = self.open(index, header)?;
+        open.records.write_all(reject.bytes)?;
+        if !reject.bytes.ends_with(b"\n") && !reject.bytes.ends_with(b"\r") {
+            open.records.write_all(b"\n")?;
+        }
+        serde_json::to_writer(&mut open.reasons, &reason(source, reject))?;
+        open.reasons.write_all(b"\n")
     }
 
     /// Puts everything on disk: before the COMMIT of what it belongs to.
@@ -195,50 +268,21 @@ impl Rejects {
             reasons: kept.paths()[1].clone(),
             count: kept.records,
             first: &kept.first,
+            kinds: &kept.kinds,
+            others: kept.others,
         })
     }
 
-    /// Has the files of `source` open.
-    fn open(&mut self, folder: &Path, source: &Source, header: &[u8]) -> io::Result<()> {
-        let is_it = |kept: &Kept| kept.step == self.step && kept.source == *source;
-        let known = self.kept.iter().position(is_it);
-        if let (Some(open), Some(index)) = (&self.open, known) {
-            if open.index == index {
-                return Ok(());
-            }
+    /// Has the files of `kept[index]` open.
+    fn open(&mut self, index: usize, header: &[u8]) -> io::Result<&mut Open> {
+        if self.open.as_ref().is_some_and(|open| open.index != index) {
+            self.close()?;
         }
-        self.close()?;
-        let index = match known {
-            Some(index) => index,
-            None => {
-                let path = self.path(folder, source);
-                self.kept.push(Kept {
-                    step: self.step,
-                    source: source.clone(),
-                    path,
-                    records: 0,
-                    committed: (0, 0, 0),
-                    first: Vec::new(),
-                });
-                self.kept.len() - 1
-            }
+        let open = match self.open.take() {
+            Some(open) => open,
+            None => self.kept[index].open(index, header)?,
         };
-        let kept = &self.kept[index];
-        if let Some(folder) = kept.path.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        let [records, reasons] = kept.paths();
-        let append = |path: &Path| OpenOptions::new().create(true).append(true).open(path);
-        let mut records = BufWriter::new(append(&records)?);
-        if kept.records == 0 {
-            records.write_all(header)?;
-        }
-        self.open = Some(Open {
-            index,
-            records,
-            reasons: BufWriter::new(append(&reasons)?),
-        });
-        Ok(())
+        Ok(self.open.insert(open))
     }
 
     /// Closes the files that are open; they are on disk.
@@ -295,6 +339,45 @@ impl Rejects {
 }
 
 impl Kept {
+    fn open(&self, index: usize, header: &[u8]) -> io::Result<Open> {
+        if let Some(folder) = self.path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        let [records, reasons] = self.paths();
+        let append = |path: &Path| OpenOptions::new().create(true).append(true).open(path);
+        let mut records = BufWriter::new(append(&records)?);
+        if self.records == 0 {
+            records.write_all(header)?;
+        }
+        Ok(Open {
+            index,
+            records,
+            reasons: BufWriter::new(append(&reasons)?),
+        })
+    }
+
+    /// Counts a record by what is wrong with it.
+    fn count(&mut self, reject: &Reject<'_>) {
+        let is_of = |kind: &&mut Kind| {
+            kind.code == reject.code
+                && kind.column.as_deref() == reject.column
+                && kind.constraint.as_deref() == reject.constraint
+        };
+        if let Some(kind) = self.kinds.iter_mut().find(is_of) {
+            kind.count += 1;
+        } else if self.kinds.len() < KINDS {
+            self.kinds.push(Kind {
+                code: reject.code.to_owned(),
+                column: reject.column.map(str::to_owned),
+                constraint: reject.constraint.map(str::to_owned),
+                reason: reject.reason.to_owned(),
+                count: 1,
+            });
+        } else {
+            self.others += 1;
+        }
+    }
+
     /// The file of the records, and that of the reasons.
     fn paths(&self) -> [PathBuf; 2] {
         let mut reasons = self.path.clone().into_os_string();
@@ -341,90 +424,4 @@ fn reason(source: &Source, reject: &Reject<'_>) -> Value {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn reject(record: u64, bytes: &[u8]) -> Reject<'_> {
-        Reject {
-            at: Position {
-                record,
-                line: record + 1,
-                offset: 10 * record,
-            },
-            bytes,
-            column: Some("amount"),
-            code: "22P02",
-            reason: "invalid input syntax for type integer: \"x\"",
-            detail: None,
-            constraint: None,
-        }
-    }
-
-    #[test]
-    fn records_are_kept_as_they_are_with_their_header_and_reasons() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut rejects = Rejects::new("a/b", "run");
-        let source = |path: &str| Source::File(path.into());
-        for (path, record) in [("x/o.csv.gz", 1), ("x/o.csv.gz", 2), ("y/o.csv", 1)] {
-            let reject = reject(record, b"1,\"a\r\nb\"");
-            rejects
-                .keep(dir.path(), &source(path), b"id,note\r\n", &reject)
-                .unwrap();
-        }
-        rejects.sync().unwrap();
-        let read = |name: &str| fs::read_to_string(dir.path().join("a_b-run").join(name)).unwrap();
-        assert_eq!(read("o.csv"), "id,note\r\n1,\"a\r\nb\"\n1,\"a\r\nb\"\n");
-        assert_eq!(read("2-o.csv"), "id,note\r\n1,\"a\r\nb\"\n");
-        assert_eq!(
-            read("2-o.csv.jsonl"),
-            "{\"code\":\"22P02\",\"column\":\"amount\",\"file\":\"y/o.csv\",\"line\":2,\"offset\":10,\
-             \"reason\":\"invalid input syntax for type integer: \\\"x\\\"\",\"record\":1}\n"
-        );
-        let files: Vec<u64> = rejects.files().map(|file| file.count).collect();
-        assert_eq!((files, rejects.count()), (vec![2, 1], 3));
-    }
-
-    #[test]
-    fn two_steps_that_read_one_file_have_files_of_their_own() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut rejects = Rejects::new("job", "run");
-        let source = Source::File("o.csv".into());
-        for step in [2, 3] {
-            rejects.of_step(step);
-            rejects
-                .keep(dir.path(), &source, b"", &reject(1, b"x\n"))
-                .unwrap();
-        }
-        let files: Vec<_> = rejects
-            .files()
-            .map(|file| (file.step, file.path.file_name().unwrap().to_owned()))
-            .collect();
-        assert_eq!(files, [(2, "o.csv".into()), (3, "2-o.csv".into())]);
-    }
-
-    #[test]
-    fn what_is_done_again_is_kept_once() {
-        let dir = tempfile::tempdir().unwrap();
-        let mut rejects = Rejects::new("job", "run");
-        let (a, b) = (Source::File("a".into()), Source::File("b".into()));
-        let keep = |rejects: &mut Rejects, source: &Source, record| {
-            rejects
-                .keep(dir.path(), source, b"", &reject(record, b"x\n"))
-                .unwrap();
-        };
-        keep(&mut rejects, &a, 1);
-        rejects.sync().unwrap();
-        rejects.commit();
-        keep(&mut rejects, &a, 2);
-        keep(&mut rejects, &b, 1);
-        rejects.discard();
-        assert_eq!(rejects.count(), 1);
-        keep(&mut rejects, &a, 2);
-        rejects.sync().unwrap();
-        let folder = dir.path().join("job-run");
-        assert_eq!(fs::read_to_string(folder.join("a")).unwrap(), "x\nx\n");
-        let reasons = fs::read_to_string(folder.join("a.jsonl")).unwrap();
-        assert_eq!(reasons.lines().count(), 2);
-        assert!(!folder.join("b").exists());
-    }
-}
+mod tests;

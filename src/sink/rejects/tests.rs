@@ -1,0 +1,116 @@
+use super::*;
+
+fn reject(record: u64, bytes: &[u8]) -> Reject<'_> {
+    Reject {
+        at: Position {
+            record,
+            line: record + 1,
+            offset: 10 * record,
+        },
+        bytes,
+        column: Some("amount"),
+        code: "22P02",
+        reason: "invalid input syntax for type integer: \"x\"",
+        detail: None,
+        constraint: None,
+    }
+}
+
+#[test]
+fn records_are_kept_as_they_are_with_their_header_and_reasons() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut rejects = Rejects::new("a/b", "run");
+    let source = |path: &str| Source::File(path.into());
+    for (path, record) in [("x/o.csv.gz", 1), ("x/o.csv.gz", 2), ("y/o.csv", 1)] {
+        let reject = reject(record, b"1,\"a\r\nb\"");
+        rejects
+            .keep(dir.path(), &source(path), b"id,note\r\n", &reject)
+            .unwrap();
+    }
+    rejects.sync().unwrap();
+    let read = |name: &str| fs::read_to_string(dir.path().join("a_b-run").join(name)).unwrap();
+    assert_eq!(read("o.csv"), "id,note\r\n1,\"a\r\nb\"\n1,\"a\r\nb\"\n");
+    assert_eq!(read("2-o.csv"), "id,note\r\n1,\"a\r\nb\"\n");
+    assert_eq!(
+        read("2-o.csv.jsonl"),
+        "{\"code\":\"22P02\",\"column\":\"amount\",\"file\":\"y/o.csv\",\"line\":2,\"offset\":10,\
+         \"reason\":\"invalid input syntax for type integer: \\\"x\\\"\",\"record\":1}\n"
+    );
+    let files: Vec<u64> = rejects.files().map(|file| file.count).collect();
+    assert_eq!((files, rejects.count()), (vec![2, 1], 3));
+}
+
+#[test]
+fn two_steps_that_read_one_file_have_files_of_their_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut rejects = Rejects::new("job", "run");
+    let source = Source::File("o.csv".into());
+    for step in [2, 3] {
+        rejects.of_step(step);
+        rejects
+            .keep(dir.path(), &source, b"", &reject(1, b"x\n"))
+            .unwrap();
+    }
+    let files: Vec<_> = rejects
+        .files()
+        .map(|file| (file.step, file.path.file_name().unwrap().to_owned()))
+        .collect();
+    assert_eq!(files, [(2, "o.csv".into()), (3, "2-o.csv".into())]);
+}
+
+#[test]
+fn what_is_counted_is_not_written() {
+    let mut rejects = Rejects::counted(Some(2));
+    let source = Source::File("o.csv".into());
+    for record in 1..=5 {
+        let other = Reject {
+            column: None,
+            code: "23505",
+            constraint: Some("o_pkey"),
+            ..reject(record, b"x")
+        };
+        let reject = if record == 4 {
+            other
+        } else {
+            reject(record, b"x")
+        };
+        rejects
+            .keep(Path::new("/none"), &source, b"", &reject)
+            .unwrap();
+    }
+    rejects.sync().unwrap();
+    let file = rejects.files().next().unwrap();
+    assert_eq!((file.count, file.first.len(), file.others), (5, 2, 0));
+    let kinds: Vec<(u64, &str)> = file
+        .kinds
+        .iter()
+        .map(|kind| (kind.count, kind.code.as_str()))
+        .collect();
+    assert_eq!(kinds, [(4, "22P02"), (1, "23505")]);
+}
+
+#[test]
+fn what_is_done_again_is_kept_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut rejects = Rejects::new("job", "run");
+    let (a, b) = (Source::File("a".into()), Source::File("b".into()));
+    let keep = |rejects: &mut Rejects, source: &Source, record| {
+        rejects
+            .keep(dir.path(), source, b"", &reject(record, b"x\n"))
+            .unwrap();
+    };
+    keep(&mut rejects, &a, 1);
+    rejects.sync().unwrap();
+    rejects.commit();
+    keep(&mut rejects, &a, 2);
+    keep(&mut rejects, &b, 1);
+    rejects.discard();
+    assert_eq!(rejects.count(), 1);
+    keep(&mut rejects, &a, 2);
+    rejects.sync().unwrap();
+    let folder = dir.path().join("job-run");
+    assert_eq!(fs::read_to_string(folder.join("a")).unwrap(), "x\nx\n");
+    let reasons = fs::read_to_string(folder.join("a.jsonl")).unwrap();
+    assert_eq!(reasons.lines().count(), 2);
+    assert!(!folder.join("b").exists());
+}
