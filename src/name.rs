@@ -334,8 +334,16 @@ mod tests {
 
     #[test]
     fn a_name_is_found_in_sql_as_a_word() {
-        assert!(holds_word("upper(Name) || '!'", "name"));
-        assert!(!holds_word("surname || name_2 || $name", "name"));
-        assert!(holds_word("\"Größe\" > 3", "größe"));
+        for (sql, word, expected) in [
+            ("CREATE TABLE t (a int)", "t", true),
+            ("create table tt (a int)", "t", false),
+            ("CREATE TABLE sales.\"Orders\" ()", "orders", true),
+            ("CREATE TABLE größe ()", "gr", false),
+            ("upper(Name) || '!'", "name", true),
+            ("surname || name_2 || $name", "name", false),
+            ("\"Größe\" > 3", "größe", true),
+        ] {
+            assert_eq!(holds_word(sql, word), expected, "{sql} {word}");
+        }
     }
 }

@@ -13,7 +13,7 @@ use crate::job::{
     Action, CopyExpert, CopyFrom, CopyTo, InputPattern, Job, Policy, Step, Transaction, Unload,
 };
 use crate::load;
-use crate::name::{TableName, holds_word};
+use crate::name::TableName;
 use crate::source::Source;
 use crate::wire::server::Ability;
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Action, CopyTo, Job, Output, Step};
-use crate::name::TableName;
+use crate::name::{TableName, holds_word};
 
 impl Job {
     /// The number of a step before `step` whose SQL makes or changes the table.
@@ -43,34 +43,5 @@ impl Job {
             };
             Some((step.number, sql))
         })
-    }
-}
-
-/// Whether `word` stands in `sql` by itself, in upper or lower case.
-fn holds_word(sql: &str, word: &str) -> bool {
-    let (sql, word) = (sql.to_lowercase(), word.to_lowercase());
-    let of_name = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
-    sql.match_indices(&word).any(|(at, found)| {
-        let before = sql[..at].chars().next_back();
-        let after = sql[at + found.len()..].chars().next();
-        !before.is_some_and(of_name) && !after.is_some_and(of_name)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_is_a_word_of_its_own() {
-        for (sql, word, expected) in [
-            ("CREATE TABLE t (a int)", "t", true),
-            ("create table tt (a int)", "t", false),
-            ("CREATE TABLE sales.\"Orders\" ()", "orders", true),
-            ("CREATE TABLE x AS SELECT 1", "table", true),
-            ("CREATE TABLE größe ()", "gr", false),
-        ] {
-            assert_eq!(holds_word(sql, word), expected, "{sql} {word}");
-        }
     }
 }
