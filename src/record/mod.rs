@@ -6,7 +6,7 @@
 //! [`check`] tells what the server will say of them.
 //!
 //! What no server reads is read here: a [`layout`] makes [`values`] of a record, and [`encode`]
-//! writes them as COPY wants them.
+//! writes them as COPY wants them. A [`mask`] rewrites dates.
 
 pub mod binary;
 pub mod check;
@@ -18,6 +18,7 @@ pub mod fields;
 pub mod header;
 pub mod layout;
 mod lines;
+pub mod mask;
 pub mod position;
 pub mod splitter;
 pub mod values;

@@ -14,6 +14,7 @@ mod jobs;
 mod layering;
 mod licences;
 mod login;
+mod masks;
 mod modes;
 mod parity;
 mod places;
