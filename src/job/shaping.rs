@@ -6,6 +6,7 @@ use super::{Bytes, Eol, Policy, nearest};
 use crate::name::{Identifier, holds_word};
 use crate::record::dialect::{Dialect, Format};
 use crate::record::layout::{Span, Unit};
+use crate::record::mask::Mask;
 
 /// How records are made into others, which are sent.
 #[derive(Debug, Clone)]
@@ -14,6 +15,8 @@ pub struct Shaping {
     pub layout: Layout,
     /// The texts that are NULL; none for what the format says.
     pub nulls: Vec<String>,
+    /// Fields that are dates or times, written in some other way.
+    pub masks: Vec<(Identifier, Mask)>,
     /// Columns that are filled from elsewhere.
     pub set: Vec<(Identifier, Fill)>,
     /// Columns that the server computes from fields, by an SQL expression each.
@@ -32,6 +35,7 @@ impl Shaping {
         Self {
             layout: Layout::Delimited,
             nulls: Vec::new(),
+            masks: Vec::new(),
             set: Vec::new(),
             select: Vec::new(),
             filter: None,
@@ -117,10 +121,11 @@ pub(super) const FORMATS: [(&str, Source); 5] = [
     ("ndjson", Source::Ndjson),
 ];
 
-const KEYS: [&str; 7] = [
+const KEYS: [&str; 8] = [
     "positions",
     "positions_in",
     "trim",
+    "date_format",
     "set",
     "select",
     "where",
@@ -146,6 +151,7 @@ pub(super) fn shaping(
         return Some(None);
     }
     let layout = layout(fields, source);
+    let masks = pairs(fields, "date_format", |at| at.parse(Mask::parse));
     let run_id = fields.whole.run_id();
     let set = pairs(fields, "set", |at| fill(at, &run_id));
     let select = pairs(fields, "select", expression);
@@ -173,6 +179,7 @@ pub(super) fn shaping(
     let shaping = Shaping {
         layout: layout?,
         nulls: nulls.unwrap_or_default(),
+        masks: masks?,
         set,
         select,
         filter,
@@ -188,7 +195,7 @@ pub(super) fn shaping(
 impl Shaping {
     fn changes_something(&self) -> bool {
         self.layout != Layout::Delimited
-            || !(self.nulls.is_empty() && self.set.is_empty())
+            || !(self.nulls.is_empty() && self.masks.is_empty() && self.set.is_empty())
             || self.needs_sql()
             || self.on_extra_column != Policy::Fail
             || self.on_missing_column != Policy::Ok

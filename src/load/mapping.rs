@@ -86,6 +86,7 @@ impl Mapping {
         let mut columns: Vec<_> = direct.map(|sent| sent.name.clone()).collect();
         columns.extend(shaping.select.iter().map(|(name, _)| name.clone()));
         words.unknown(&columns, &is_column)?;
+        words.unknown_fields(shaping, &fields)?;
         let missing = table
             .filled()
             .filter(|column| !columns.contains(&column.name))
@@ -229,5 +230,22 @@ impl Words<'_> {
             )
             .hint("`set` and `select` name columns of the table")),
         }
+    }
+    /// Refuses a `date_format` of what is no field.
+    fn unknown_fields(&self, shaping: &Shaping, fields: &[Identifier]) -> Result<()> {
+        let mut masks = shaping.masks.iter();
+        let Some((name, _)) = masks.find(|(name, _)| !fields.contains(name)) else {
+            return Ok(());
+        };
+        let known: Vec<_> = fields.iter().map(Identifier::as_str).collect();
+        Err(Error::new(
+            ErrorKind::Data,
+            format!(
+                "`date_format` names `{}`, which is no field of `{}`",
+                name.as_str(),
+                self.source
+            ),
+        )
+        .hint(format!("its fields are: {}", known.join(", "))))
     }
 }

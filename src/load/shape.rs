@@ -9,6 +9,7 @@ use crate::record::check;
 use crate::record::cut::Cut;
 use crate::record::encode;
 use crate::record::layout::{Absent, Delimited, Extra, Fixed, Layout, Ndjson};
+use crate::record::mask::Mask;
 use crate::record::position::Position;
 use crate::record::splitter::LineEnd;
 use crate::record::values::Values;
@@ -26,6 +27,7 @@ pub(super) struct Shaper {
     /// Records without anything in them are none.
     skips_blank: bool,
     values: Values,
+    rewritten: Vec<u8>,
     /// Who looks at the values, where the server may change some.
     inspector: Option<Inspector>,
 }
@@ -34,6 +36,7 @@ pub(super) struct Shaper {
 #[derive(Debug)]
 struct Column {
     from: From,
+    mask: Option<Mask>,
     /// Its number in the target, where it goes there as it is.
     index: Option<usize>,
     /// The same, where the value can be judged: whether the record is wanted does not hang on a
@@ -60,9 +63,18 @@ impl Shaper {
     ) -> Option<Self> {
         let layout = layout(step, shaping, &mapping.fields)?;
         let counted = matches!(layout, Layout::Delimited(_));
+        let mask = |from: &From| {
+            let From::Field(index) = from else {
+                return None;
+            };
+            let name = mapping.fields.get(*index)?;
+            let found = shaping.masks.iter().find(|(of, _)| of == name);
+            found.map(|(_, mask)| mask.clone())
+        };
         let target = |name: &Identifier| mapping.columns.iter().position(|other| other == name);
         let columns = mapping.sent.iter().map(|sent| Column {
             from: sent.from.clone(),
+            mask: mask(&sent.from),
             index: target(&sent.name).filter(|_| sent.direct),
             target: target(&sent.name).filter(|_| sent.direct && shaping.filter.is_none()),
         });
@@ -74,6 +86,7 @@ impl Shaper {
             layout,
             numbered,
             values: Values::default(),
+            rewritten: Vec::new(),
             inspector: None,
         })
     }
@@ -125,6 +138,7 @@ impl Shaper {
             layout,
             columns,
             values,
+            rewritten,
             inspector,
             ..
         } = self;
@@ -166,6 +180,15 @@ impl Shaper {
                 encode::null(out);
                 null = null.or(column.target.filter(|index| target.takes_no_null(*index)));
                 continue;
+            };
+            let value = match &column.mask {
+                None => value,
+                Some(mask) => {
+                    rewritten.clear();
+                    mask.rewrite(value, rewritten)
+                        .map_err(|fault| target.found(fault, column.target))?;
+                    rewritten.as_slice()
+                }
             };
             if let Some(fault) = column
                 .target

@@ -126,6 +126,38 @@ fn names_that_are_no_columns_are_refused_or_left_out() {
 }
 
 #[test]
+fn dates_are_read_by_their_format() {
+    let tables = "CREATE TABLE t (a int, d date, at timestamptz)";
+    gives(
+        tables,
+        "1,31.01.2026,20260131 235959\n2,,\n",
+        "format: csv, date_format: {d: DD.MM.YYYY, at: YYYYMMDD HH24MISS}",
+        "1|2026-01-31|2026-01-31 23:59:59+00\n2|(null)|(null)",
+    );
+    gives(
+        tables,
+        "1,31/Jan/26,1769900399\n",
+        "format: csv, date_format: {d: '%d/%b/%y', at: epoch}",
+        "1|2026-01-31|2026-01-31 22:59:59+00",
+    );
+    refused(
+        tables,
+        "1,31.01.2026,\n2,31.02.2026,\n",
+        "format: csv, date_format: {d: DD.MM.YYYY}",
+        1,
+        "record 2, line 2",
+    );
+    refused(tables, "", "date_format: {d: QQ.NOPE}", 2, "date_format.d");
+    refused(
+        tables,
+        "1\t\t\n",
+        "date_format: {e: DD.MM.YYYY}",
+        1,
+        "which is no field of",
+    );
+}
+
+#[test]
 fn fields_may_stand_at_fixed_places() {
     gives(
         ABC,
@@ -202,10 +234,9 @@ fn records_that_are_shaped_can_be_rejected_and_loaded_again() {
     let scene = Scene::new("CREATE TABLE t (a int PRIMARY KEY, b date NOT NULL, src text)");
     scene.file(
         "f.csv",
-        "b||a\n2026-01-31||1\n2026-02-31||2\n2026-02-01||x\n||4\n2026-03-01||1\n2026-03-02||5\n",
+        "b||a\n31.01.2026||1\n31.02.2026||2\n01.02.2026||x\n||4\n01.03.2026||1\n02.03.2026||5\n",
     );
-    let keys =
-        "table: t, format: csv, sep: '||', header: map, set: {src: $record}, on_error: reject";
+    let keys = "table: t, format: csv, sep: '||', header: map, date_format: {b: DD.MM.YYYY}, set: {src: $record}, on_error: reject";
     let ran = scene.load(&format!("file: f.csv, {keys}"));
     assert_eq!(ran.code, Some(3), "{}", ran.stderr);
     assert_eq!(
@@ -218,7 +249,7 @@ fn records_that_are_shaped_can_be_rejected_and_loaded_again() {
     };
     assert_eq!(
         String::from_utf8_lossy(bytes),
-        "b||a\n2026-02-31||2\n2026-02-01||x\n||4\n2026-03-01||1\n"
+        "b||a\n31.02.2026||2\n01.02.2026||x\n||4\n01.03.2026||1\n"
     );
     assert_eq!(
         crate::rejects::summary(reasons),
