@@ -1,13 +1,16 @@
-//! What becomes of the bytes of a `copy_from` before their fields are looked at: `eol`.
+//! What becomes of the bytes of a `copy_from` before their fields are looked at: `encoding` and `eol`.
 
 use super::diagnose::nearest;
 use super::reader::{At, Fields};
+use crate::record::charset::{COMMON_NAMES, Charset};
 use crate::record::cut::Cut;
 use crate::record::dialect::{Dialect, Format};
 
 /// How the bytes of a file become records.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Bytes {
+    /// What the file is in.
+    pub charset: Charset,
     /// What ends a record.
     pub eol: Eol,
 }
@@ -46,16 +49,44 @@ const EOLS: [(&str, &str); 4] = [("auto", ""), ("lf", "\n"), ("cr", "\r"), ("crl
 /// The longest `eol`, in bytes.
 const LONGEST: usize = 16;
 
-/// Reads `eol`; `None` is a mistake.
+/// Reads `encoding` and `eol`; `None` is a mistake.
 pub(super) fn bytes(fields: &Fields<'_>, dialect: Option<&Dialect>) -> Option<Bytes> {
+    let charset = match fields.get("encoding") {
+        Some(at) => at.parse(charset),
+        None => Some(Charset::UTF8),
+    };
     let eol = match fields.get("eol") {
-        Some(at) => eol(at, dialect)?,
-        None => Eol::Auto,
+        Some(at) => eol(at, dialect),
+        None => Some(Eol::Auto),
     };
     if dialect.is_some_and(|dialect| dialect.format == Format::Binary) {
+        fields.refuse(&["encoding"], "the server decodes the text in binary data");
         fields.refuse(&["eol"], "binary data has no line ends");
     }
-    Some(Bytes { eol })
+    Some(Bytes {
+        charset: charset?,
+        eol: eol?,
+    })
+}
+
+fn charset(name: &str) -> Result<Charset, String> {
+    if let Some(charset) = Charset::named(name) {
+        return Ok(charset);
+    }
+    let plain = name.to_ascii_lowercase();
+    Err(match plain.as_str() {
+        "unicode" => {
+            format!("`{name}` is UTF-8 to some and UTF-16 to others; say `utf-8` or `utf-16`")
+        }
+        "iso-2022-jp" => format!(
+            "`{name}` is not supported: what its bytes mean depends on those before; convert the file, for example with `iconv`"
+        ),
+        _ => {
+            let near = nearest(&plain, COMMON_NAMES.iter().copied())
+                .map_or(String::new(), |near| format!(", did you mean `{near}`?"));
+            format!("unknown encoding `{name}`{near}")
+        }
+    })
 }
 
 fn eol(at: &At<'_>, dialect: Option<&Dialect>) -> Option<Eol> {
@@ -102,6 +133,24 @@ fn named(text: &str) -> Result<Eol, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_slip_in_the_name_of_an_encoding_is_told() {
+        assert_eq!(charset("GBK").map(Charset::name), Ok("GBK"));
+        for (name, said) in [
+            (
+                "gb1803",
+                "unknown encoding `gb1803`, did you mean `gb18030`?",
+            ),
+            ("Shift_JS", "did you mean `shift_jis`?"),
+            ("unicode", "say `utf-8` or `utf-16`"),
+            ("ISO-2022-JP", "not supported"),
+            ("klingon", "unknown encoding `klingon`"),
+        ] {
+            let error = charset(name).unwrap_err();
+            assert!(error.contains(said), "{error}");
+        }
+    }
 
     #[test]
     fn an_eol_is_a_word_or_the_bytes_themselves() {

@@ -67,10 +67,10 @@ const COPY_FROM: Keys = Keys {
         "on_error",
         "max_rejects",
         "rejects",
+        "encoding",
         "eol",
     ],
     reserved: &[
-        "encoding",
         "skip_lines",
         "nul",
         "connections",

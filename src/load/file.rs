@@ -13,7 +13,7 @@ use crate::progress::Event;
 use crate::record::dialect::Format;
 use crate::record::position::Position;
 use crate::run::{Stage, Stop};
-use crate::source::{self, Begin, End, EndMarker, Fed, Feed, Reading, Source};
+use crate::source::{self, Begin, End, EndMarker, Fed, Feed, OnMalformed, Reading, Source};
 use crate::wire::error::WireError;
 use crate::wire::server::{Ability, Server};
 
@@ -116,6 +116,12 @@ pub(crate) fn reading(step: &CopyFrom, csv_markers: bool) -> Reading {
         cut: Some(step.cut()),
         header: step.header,
         compression: step.compression,
+        charset: step.bytes.charset,
+        on_malformed: if step.rejecting.is_some() {
+            OnMalformed::Escape
+        } else {
+            OnMalformed::Stop
+        },
         size: step.size,
         strip_bom: step.header != Header::None || step.dialect.format == Format::Csv,
         markers: step.dialect.format == Format::Text || csv_markers,

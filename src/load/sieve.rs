@@ -5,6 +5,7 @@ use super::catalog::Column;
 use super::compatibility::Inspector;
 use super::shape::{Shaped, Shaper};
 use crate::name::{Identifier, TableName};
+use crate::record::charset::Charset;
 use crate::record::check::{self, Check, DateOrder, Rules, SessionFacts, Verdict};
 use crate::record::fields::{Field, Fields};
 use crate::record::position::{Position, Record, Records};
@@ -162,6 +163,8 @@ impl Look {
 /// Records, each with what is wrong with it.
 #[derive(Debug, Default)]
 pub(super) struct Sifted {
+    /// What they were in.
+    charset: Charset,
     /// The records, in order.
     pub(super) ready: Vec<(Sieved, Option<Fault>)>,
     /// Their bytes.
@@ -303,7 +306,10 @@ impl Sieve {
             way,
             target,
             line_end: LineEnd::Unknown,
-            out: Sifted::default(),
+            out: Sifted {
+                charset: begin.charset,
+                ..Sifted::default()
+            },
         }
     }
 
@@ -379,7 +385,7 @@ impl Sifted {
     fn take(&mut self, record: Record<'_>, way: &mut Way, target: &Target, line_end: LineEnd) {
         let begin = self.shaped.len();
         // Bytes written as escapes are the server's to judge.
-        let encoding = check::Fault::of_encoding(record.bytes);
+        let encoding = check::Fault::of_source(record.bytes, self.charset);
         let encoding = encoding.map(|fault| Fault::found(fault, None));
         let fault = match way {
             Way::Raw(look) => encoding.or(look.shape.fault(record.at.record)),

@@ -86,7 +86,7 @@ pub(super) async fn load(
         savepoint: Savepoint::of(step, &way, stage),
         here,
         way,
-        header: &begin.header_bytes,
+        begin: &begin,
         pace: Pace::default(),
         before: stage.parts.rejected,
         rows: 0,
@@ -316,7 +316,7 @@ struct Part {
 struct Sift<'a> {
     here: Here<'a>,
     way: Way,
-    header: &'a [u8],
+    begin: &'a Begin,
     savepoint: Savepoint,
     pace: Pace,
     /// Records of the step's other files that are set aside.
@@ -677,7 +677,7 @@ impl<'a> Sift<'a> {
         for held in self.held.drain(..) {
             let reject = held.fault.reject(held.at, &held.bytes);
             let (folder, source) = (&rejecting.folder, self.here.source);
-            rejects.keep(folder, source, self.header, &reject)?;
+            rejects.keep(folder, source, self.begin, &reject)?;
         }
         self.held_bytes = 0;
         Ok(())

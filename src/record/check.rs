@@ -14,6 +14,7 @@ mod number;
 mod text;
 mod word;
 
+use super::charset::Charset;
 use crate::name::{Identifier, TableName};
 
 use moment::Moment;
@@ -67,6 +68,15 @@ impl Fault {
             Verdict::Bad(fault) => Some(fault),
             Verdict::Fine | Verdict::Unsure => None,
         }
+    }
+
+    /// The same of bytes that were in `charset`, and have been decoded.
+    pub fn of_source(bytes: &[u8], charset: Charset) -> Option<Self> {
+        let fault = Self::of_encoding(bytes)?;
+        Some(match charset.fault(bytes) {
+            Some(reason) => Self::new(fault.code, reason),
+            None => fault,
+        })
     }
 
     /// A record has `found` fields, and the COPY fills `columns`. `None` where that fits.

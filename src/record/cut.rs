@@ -34,6 +34,15 @@ impl Cut {
         }
     }
 
+    /// What ends each record, where that is known beforehand.
+    pub fn into_eol(self) -> Option<Vec<u8>> {
+        match self {
+            Self::Server(_) => None,
+            Self::Exact(_, eol) => Some(eol),
+            Self::Lines(eol) => eol,
+        }
+    }
+
     /// A `record` without what ends it; all of it where nothing does, as it may be at the end of a
     /// file. `line_end` is what the splitter found, in [`Ends::line_end`](super::splitter::Ends) of
     /// the block in which the record ends, or of the last block.

@@ -6,9 +6,6 @@ use super::fields::Nulls;
 use super::layout::Delimited;
 use super::values::Values;
 
-/// The UTF-8 byte-order mark.
-pub const BOM: &[u8] = b"\xEF\xBB\xBF";
-
 /// Reads the field values of `record`, one whole record without what ends it.
 ///
 /// # Errors

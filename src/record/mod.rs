@@ -1,6 +1,6 @@
 //! Records as bytes: no I/O, no tasks.
 //!
-//! [`dialect`] says how a format is cut and [`cut`] where its records end, [`splitter`] and
+//! [`charset`] makes UTF-8 of what a file is in, [`dialect`] says how a format is cut and [`cut`] where its records end, [`splitter`] and
 //! [`binary`] cut (`lines` counts where that is enough), [`position`] remembers where each record
 //! came from, [`header`] reads the names in a first record, [`fields`] cuts records into values and
 //! [`check`] tells what the server will say of them.
@@ -9,6 +9,7 @@
 //! writes them as COPY wants them. A [`mask`] rewrites dates.
 
 pub mod binary;
+pub mod charset;
 pub mod check;
 pub mod cut;
 pub mod dialect;

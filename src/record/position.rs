@@ -22,7 +22,7 @@ pub struct Position {
     pub record: u64,
     /// Line of the file on which the record begins, 1 for the first of the file.
     pub line: u64,
-    /// Byte offset of the record in the decompressed file.
+    /// Byte offset of the record in the file, decompressed and in UTF-8.
     pub offset: u64,
 }
 

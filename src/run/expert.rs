@@ -8,10 +8,11 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::job::{Compression, CopyExpert, Header, InputPattern, Output};
 use crate::load::{self, Lane};
 use crate::progress::{Event, Outcome};
+use crate::record::charset::Charset;
 use crate::record::cut::Cut;
 use crate::record::dialect::{CopyStatement, Format};
 use crate::sink;
-use crate::source::{self, Begin, Feed, Reading, Source};
+use crate::source::{self, Begin, Feed, OnMalformed, Reading, Source};
 use crate::unload;
 use crate::wire::error::WireError;
 use crate::wire::session::{Exchange, Reply, rows_of};
@@ -216,6 +217,8 @@ impl Expert<'_> {
             cut: self.statement.dialect.clone().map(Cut::Server),
             header: Header::None,
             compression: Compression::Auto,
+            charset: Charset::UTF8,
+            on_malformed: OnMalformed::Stop,
             size: self.step.size,
             strip_bom: false,
             markers: false,

@@ -1,7 +1,7 @@
 //! Records that could not be loaded, kept as they are, and why.
 //!
-//! For each source there is a file of its rejected records, as they stand there and with its header,
-//! so that the same job can load them when they are corrected; and beside it a `.jsonl` file with a
+//! For each source there is a file of its rejected records, as they stand there, in its encoding and
+//! with its header, so that the same job can load them when they are corrected; and beside it a `.jsonl` file with a
 //! line of reasons for each. Both are written as records are rejected, and are on disk before the
 //! transaction that they belong to commits.
 //!
@@ -17,14 +17,14 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::position::Position;
-use crate::source::Source;
+use crate::source::{Begin, Source};
 
 /// A record that could not be loaded.
 #[derive(Debug, Clone, Copy)]
 pub struct Reject<'a> {
     /// Where it begins.
     pub at: Position,
-    /// Its bytes, as they stand in the source.
+    /// Its bytes, as they stand in the source, in UTF-8.
     pub bytes: &'a [u8],
     /// The column that is wrong, where one is.
     pub column: Option<&'a str>,
@@ -116,6 +116,39 @@ struct Open {
     index: usize,
     records: BufWriter<File>,
     reasons: BufWriter<File>,
+    /// What the lines end with, where the job does not say it.
+    line_end: &'static [u8],
+}
+
+impl Open {
+    /// Writes a part of the source, which begins with `begin`, in its encoding.
+    fn write(&mut self, bytes: &[u8], begin: &Begin) -> io::Result<()> {
+        let encoded = begin.charset.encode(bytes).map_err(|c| {
+            let name = begin.charset.name();
+            io::Error::other(format!("{name} has no character {c:?}"))
+        })?;
+        self.records.write_all(&encoded)
+    }
+
+    /// What ends the record, where nothing does: the last one of a source may have no end.
+    fn missing_end<'a>(&mut self, record: &[u8], eol: Option<&'a [u8]>) -> Option<&'a [u8]> {
+        if let Some(eol) = eol {
+            return (!record.ends_with(eol)).then_some(eol);
+        }
+        match line_end(record) {
+            Some(found) => {
+                self.line_end = found;
+                None
+            }
+            None => Some(self.line_end),
+        }
+    }
+}
+
+/// The line end of a record.
+fn line_end(record: &[u8]) -> Option<&'static [u8]> {
+    let mut ends = [&b"\r\n"[..], b"\n", b"\r"].into_iter();
+    ends.find(|end| record.ends_with(end))
 }
 
 impl Rejects {
@@ -145,7 +178,7 @@ impl Rejects {
         self.step = number;
     }
 
-    /// Keeps a record of `source`, whose header is `header`, in a folder of this run in `folder`.
+    /// Keeps a record of `source`, which begins with `begin`, in a folder of this run in `folder`.
     ///
     /// # Errors
     /// [`ErrorKind::Output`] when it cannot be written.
@@ -153,12 +186,12 @@ impl Rejects {
         &mut self,
         folder: &Path,
         source: &Source,
-        header: &[u8],
+        begin: &Begin,
         reject: &Reject<'_>,
     ) -> Result<()> {
         let index = self.index(folder, source);
         if self.written {
-            let written = self.write(index, source, header, reject);
+            let written = self.write(index, source, begin, reject);
             written.map_err(|cause| self.failed(folder, cause))?;
         }
         let shown = self.shown;
@@ -196,13 +229,13 @@ impl Rejects {
         &mut self,
         index: usize,
         source: &Source,
-        header: &[u8],
+        begin: &Begin,
         reject: &Reject<'_>,
     ) -> io::Result<()> {
-        let open = self.open(index, header)?;
-        open.records.write_all(reject.bytes)?;
-        if !reject.bytes.ends_with(b"\n") && !reject.bytes.ends_with(b"\r") {
-            open.records.write_all(b"\n")?;
+        let open = self.open(index, begin)?;
+        open.write(reject.bytes, begin)?;
+        if let Some(end) = open.missing_end(reject.bytes, begin.eol.as_deref()) {
+            open.write(end, begin)?;
         }
         serde_json::to_writer(&mut open.reasons, &reason(source, reject))?;
         open.reasons.write_all(b"\n")
@@ -274,13 +307,13 @@ impl Rejects {
     }
 
     /// Has the files of `kept[index]` open.
-    fn open(&mut self, index: usize, header: &[u8]) -> io::Result<&mut Open> {
+    fn open(&mut self, index: usize, begin: &Begin) -> io::Result<&mut Open> {
         if self.open.as_ref().is_some_and(|open| open.index != index) {
             self.close()?;
         }
         let open = match self.open.take() {
             Some(open) => open,
-            None => self.kept[index].open(index, header)?,
+            None => self.kept[index].open(index, begin)?,
         };
         Ok(self.open.insert(open))
     }
@@ -339,21 +372,23 @@ impl Rejects {
 }
 
 impl Kept {
-    fn open(&self, index: usize, header: &[u8]) -> io::Result<Open> {
+    fn open(&self, index: usize, begin: &Begin) -> io::Result<Open> {
         if let Some(folder) = self.path.parent() {
             fs::create_dir_all(folder)?;
         }
         let [records, reasons] = self.paths();
         let append = |path: &Path| OpenOptions::new().create(true).append(true).open(path);
-        let mut records = BufWriter::new(append(&records)?);
-        if self.records == 0 {
-            records.write_all(header)?;
-        }
-        Ok(Open {
+        let mut open = Open {
             index,
-            records,
+            records: BufWriter::new(append(&records)?),
             reasons: BufWriter::new(append(&reasons)?),
-        })
+            line_end: line_end(&begin.header_bytes).unwrap_or(b"\n"),
+        };
+        if self.records == 0 {
+            open.records.write_all(begin.charset.mark())?;
+            open.write(&begin.header_bytes, begin)?;
+        }
+        Ok(open)
     }
 
     /// Counts a record by what is wrong with it.

@@ -1,12 +1,16 @@
 //! Where bytes come from: [`expand()`] finds the files of a pattern, `open` opens and decompresses
-//! one, `producer` reads it and cuts it into blocks, [`feed()`] hands them over without blocking.
+//! one, `decode` makes UTF-8 of it, `preamble` reads what comes before the data, `producer` cuts the
+//! rest into blocks, [`feed()`] hands them over without blocking.
 
+mod decode;
 mod expand;
 mod feed;
 mod gzip;
 mod open;
+mod preamble;
 mod producer;
 
+pub use decode::OnMalformed;
 pub use expand::{Source, expand};
 pub use feed::{Feed, feed};
 pub use producer::{Begin, Block, End, EndMarker, Fed, Reading};

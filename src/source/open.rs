@@ -12,7 +12,8 @@ use crate::job::Compression;
 /// Bytes read from a compressed file at once.
 const COMPRESSED_READ: usize = 128 * 1024;
 
-type Reader = Box<dyn Read + Send>;
+/// Gives bytes of an input.
+pub(super) type Reader = Box<dyn Read + Send>;
 
 /// An input that has been opened.
 pub(super) struct Opened {

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use super::Source;
+use super::decode::{Decoded, OnMalformed, Wrong};
 use super::open::{Opened, open, read_full};
+use super::preamble::{BOM, Preamble};
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{Compression, Header};
+use crate::record::charset::Charset;
 use crate::record::cut::Cut;
-use crate::record::header::{self, BOM};
 use crate::record::splitter::{Ends, Splitter};
 
 /// Bytes in a block where the job names no size: it stays in the processor's cache from the read
@@ -17,8 +19,6 @@ use crate::record::splitter::{Ends, Splitter};
 const BLOCK: usize = 64 * 1024;
 /// The sizes a job can have, in bytes: smaller ones cost a message each, larger ones memory.
 const BLOCK_RANGE: (usize, usize) = (4 * 1024, 1024 * 1024);
-/// The longest header, in bytes. A longer one is a file that is not what the job says.
-const HEADER_LIMIT: usize = 1024 * 1024;
 
 /// How an input is to be read.
 #[derive(Debug, Clone)]
@@ -29,6 +29,10 @@ pub struct Reading {
     pub header: Header,
     /// What compresses the input.
     pub compression: Compression,
+    /// What its text is in.
+    pub charset: Charset,
+    /// What is done about bytes that are none of it.
+    pub on_malformed: OnMalformed,
     /// Bytes in a block; `None` for the default.
     pub size: Option<usize>,
     /// Whether a UTF-8 byte-order mark is taken off.
@@ -58,14 +62,18 @@ pub struct Begin {
     pub header: Option<Vec<String>>,
     /// Its bytes, with the line end.
     pub header_bytes: Vec<u8>,
-    /// Where the data begins: bytes of byte-order mark and header.
+    /// Where the data begins: bytes of header, and of a byte-order mark in UTF-8.
     pub offset: u64,
     /// Lines of the header.
     pub lines: u64,
     /// Size on disk in bytes, where there is one.
     pub size: Option<u64>,
-    /// Its bytes are decompressed.
+    /// Its bytes are not those on disk: they are decompressed, or decoded.
     pub packed: bool,
+    /// What its text was in. All bytes here are in UTF-8.
+    pub charset: Charset,
+    /// What ends each record, where the job says it.
+    pub eol: Option<Vec<u8>>,
     /// A byte-order mark is the first thing in the data: it was not to be taken off.
     pub bom_kept: bool,
 }
@@ -81,7 +89,7 @@ pub struct Block {
 }
 
 impl Block {
-    /// Its bytes, decompressed.
+    /// Its bytes, decompressed and in UTF-8.
     pub fn bytes(&self) -> &[u8] {
         &self.room[..self.length]
     }
@@ -114,6 +122,7 @@ pub(super) struct Producer {
     source: Source,
     reading: Reading,
     input: Opened,
+    charset: Charset,
     splitter: Option<Splitter>,
     state: State,
 }
@@ -135,6 +144,7 @@ impl Producer {
     /// Opens `source`. `taken` counts the bytes read of it, as they are on disk.
     pub(super) fn open(source: Source, reading: Reading, taken: Arc<AtomicU64>) -> Result<Self> {
         let input = open(&source, reading.compression, taken)?;
+        let (input, charset) = decoded(input, &source, &reading)?;
         let splitter = reading.cut.as_ref().map(|cut| {
             let mut splitter = cut.splitter();
             if !reading.markers {
@@ -149,6 +159,7 @@ impl Producer {
             source,
             reading,
             input,
+            charset,
             splitter,
             state: State::Start,
         })
@@ -193,21 +204,8 @@ impl Producer {
     }
 
     fn read(&mut self, room: &mut [u8]) -> Result<usize> {
-        read_full(&mut self.input.reader, room).map_err(|cause| {
-            let error = Error::new(
-                ErrorKind::Data,
-                format!("cannot read on in `{}`", self.source),
-            );
-            match cause.kind() {
-                io::ErrorKind::UnexpectedEof => error
-                    .because("the compressed data ends in the middle")
-                    .hint("the file was cut short, or is still being written"),
-                _ if self.input.packed => error
-                    .because(cause)
-                    .hint("the compressed data is damaged, or something else follows it"),
-                _ => error.because(cause),
-            }
-        })
+        read_full(&mut self.input.reader, room)
+            .map_err(|cause| unreadable(cause, &self.source, self.input.packed))
     }
 
     /// Reads what comes before the data.
@@ -221,62 +219,23 @@ impl Producer {
             0
         };
         data.drain(..bom);
-        let (header, length, lines) = self.header(&mut data)?;
-        let header_bytes = data.drain(..length).collect();
+        let size = self.block_size();
+        let (reading, source) = (self.reading.clone(), self.source.clone());
+        let preamble = Preamble::take(&mut data, &reading, &source, |data| {
+            self.read_on(data, size)
+        })?;
         self.state = State::Data(data);
-        let offset = (bom + length) as u64;
         Ok(Begin {
-            header,
-            header_bytes,
-            offset,
-            lines,
+            offset: (bom + preamble.bytes.len()) as u64,
+            header: preamble.header,
+            header_bytes: preamble.bytes,
+            lines: preamble.lines,
             size: self.input.size,
-            packed: self.input.packed,
+            packed: self.input.packed || !self.charset.is_utf8(),
+            charset: self.charset,
+            eol: reading.cut.and_then(Cut::into_eol),
             bom_kept: has_bom && bom == 0,
         })
-    }
-
-    /// The names of the header at the start of `data`, its bytes and its lines. Reads on where the
-    /// header is longer than a block.
-    fn header(&mut self, data: &mut Vec<u8>) -> Result<(Option<Vec<String>>, usize, u64)> {
-        let Some(cut) = self
-            .reading
-            .cut
-            .clone()
-            .filter(|_| self.reading.header != Header::None)
-        else {
-            return Ok((None, 0, 0));
-        };
-        if data.is_empty() {
-            return Ok((None, 0, 0));
-        }
-        let mut found = Ends::default();
-        let length = loop {
-            cut.splitter().without_markers().push(data, &mut found);
-            if let Some(&end) = found.ends.first() {
-                break end as usize;
-            }
-            if data.len() > HEADER_LIMIT {
-                return Err(Error::new(
-                    ErrorKind::Data,
-                    format!("`{}` begins with a header of more than 1 MiB", self.source),
-                )
-                .hint("is a quote left open in it, or is the file of another format?"));
-            }
-            if !self.read_on(data, self.block_size())? {
-                break data.len();
-            }
-        };
-        let more = found.tall.first().filter(|(record, ..)| *record == 0);
-        let lines = 1 + more.map_or(0, |(_, lines, _)| u64::from(*lines));
-        let header = cut.without_end(&data[..length], found.line_end);
-        let names = match cut.dialect() {
-            Some(dialect) => header::names(header, dialect),
-            None => Ok(vec![String::from_utf8_lossy(header).into_owned()]),
-        };
-        let names = names
-            .map_err(|what| Error::new(ErrorKind::Data, format!("in `{}`, {what}", self.source)))?;
-        Ok((Some(names), length, lines))
     }
 
     /// The next block, or the end.
@@ -343,6 +302,47 @@ impl Producer {
     }
 }
 
+/// An input that gives UTF-8, and what it is in.
+fn decoded(input: Opened, source: &Source, reading: &Reading) -> Result<(Opened, Charset)> {
+    if reading.charset.is_utf8() {
+        return Ok((input, Charset::UTF8));
+    }
+    let packed = input.packed;
+    let reader = Decoded::new(input.reader, reading.charset, reading.on_malformed)
+        .map_err(|cause| unreadable(cause, source, packed))?;
+    let charset = reader.charset();
+    let input = Opened {
+        reader: Box::new(reader),
+        // Neither are its offsets those of the file, nor is it read without work.
+        plain_file: false,
+        ..input
+    };
+    Ok((input, charset))
+}
+
+/// What to say of an input that cannot be read on.
+fn unreadable(cause: io::Error, source: &Source, packed: bool) -> Error {
+    let cause = match cause.downcast::<Wrong>() {
+        Ok(wrong) => {
+            let what = format!("`{source}`, line {}: {wrong}", wrong.line);
+            return Error::new(ErrorKind::Data, what)
+                .line("byte", wrong.malformed.offset.to_string())
+                .hint("is it in another encoding? With `on_error: reject`, records with such bytes are set aside");
+        }
+        Err(cause) => cause,
+    };
+    let error = Error::new(ErrorKind::Data, format!("cannot read on in `{source}`"));
+    match cause.kind() {
+        io::ErrorKind::UnexpectedEof => error
+            .because("the compressed data ends in the middle")
+            .hint("the file was cut short, or is still being written"),
+        _ if packed => error
+            .because(cause)
+            .hint("the compressed data is damaged, or something else follows it"),
+        _ => error.because(cause),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -355,6 +355,8 @@ mod tests {
             cut: Some(Cut::Server(Dialect::new(format))),
             header,
             compression: Compression::Auto,
+            charset: Charset::UTF8,
+            on_malformed: OnMalformed::Stop,
             size: None,
             strip_bom: true,
             markers: true,

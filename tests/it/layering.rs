@@ -41,6 +41,7 @@ const OWNERS: &[(&[&str], &[&str])] = &[
     (&["flate2", "zstd"], &["source/", "sink/"]),
     (&["glob"], &["source/expand.rs", "embedded/binaries.rs"]),
     (&["csv"], &["record/"]),
+    (&["encoding_rs"], &["record/charset.rs", "record/charset/"]),
 ];
 
 /// Modules that are pure: no files, no sockets, no clock, no tasks.

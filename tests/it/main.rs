@@ -1,5 +1,6 @@
 //! Tests of the dwsload binary as a whole, against real PostgreSQL servers.
 
+mod bytes;
 mod checks;
 mod doctor;
 mod embedded;

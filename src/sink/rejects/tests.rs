@@ -1,4 +1,19 @@
 use super::*;
+use crate::record::charset::{Charset, escape};
+
+fn begin(header: &[u8], charset: &str) -> Begin {
+    Begin {
+        header: None,
+        header_bytes: header.to_vec(),
+        offset: header.len() as u64,
+        lines: 1,
+        size: None,
+        packed: false,
+        charset: Charset::named(charset).unwrap_or_default(),
+        eol: None,
+        bom_kept: false,
+    }
+}
 
 fn reject(record: u64, bytes: &[u8]) -> Reject<'_> {
     Reject {
@@ -24,13 +39,18 @@ fn records_are_kept_as_they_are_with_their_header_and_reasons() {
     for (path, record) in [("x/o.csv.gz", 1), ("x/o.csv.gz", 2), ("y/o.csv", 1)] {
         let reject = reject(record, b"1,\"a\r\nb\"");
         rejects
-            .keep(dir.path(), &source(path), b"id,note\r\n", &reject)
+            .keep(
+                dir.path(),
+                &source(path),
+                &begin(b"id,note\r\n", "utf-8"),
+                &reject,
+            )
             .unwrap();
     }
     rejects.sync().unwrap();
     let read = |name: &str| fs::read_to_string(dir.path().join("a_b-run").join(name)).unwrap();
-    assert_eq!(read("o.csv"), "id,note\r\n1,\"a\r\nb\"\n1,\"a\r\nb\"\n");
-    assert_eq!(read("2-o.csv"), "id,note\r\n1,\"a\r\nb\"\n");
+    assert_eq!(read("o.csv"), "id,note\r\n1,\"a\r\nb\"\r\n1,\"a\r\nb\"\r\n");
+    assert_eq!(read("2-o.csv"), "id,note\r\n1,\"a\r\nb\"\r\n");
     assert_eq!(
         read("2-o.csv.jsonl"),
         "{\"code\":\"22P02\",\"column\":\"amount\",\"file\":\"y/o.csv\",\"line\":2,\"offset\":10,\
@@ -48,7 +68,12 @@ fn two_steps_that_read_one_file_have_files_of_their_own() {
     for step in [2, 3] {
         rejects.of_step(step);
         rejects
-            .keep(dir.path(), &source, b"", &reject(1, b"x\n"))
+            .keep(
+                dir.path(),
+                &source,
+                &begin(b"", "utf-8"),
+                &reject(1, b"x\n"),
+            )
             .unwrap();
     }
     let files: Vec<_> = rejects
@@ -75,7 +100,7 @@ fn what_is_counted_is_not_written() {
             reject(record, b"x")
         };
         rejects
-            .keep(Path::new("/none"), &source, b"", &reject)
+            .keep(Path::new("/none"), &source, &begin(b"", "utf-8"), &reject)
             .unwrap();
     }
     rejects.sync().unwrap();
@@ -96,7 +121,12 @@ fn what_is_done_again_is_kept_once() {
     let (a, b) = (Source::File("a".into()), Source::File("b".into()));
     let keep = |rejects: &mut Rejects, source: &Source, record| {
         rejects
-            .keep(dir.path(), source, b"", &reject(record, b"x\n"))
+            .keep(
+                dir.path(),
+                source,
+                &begin(b"", "utf-8"),
+                &reject(record, b"x\n"),
+            )
             .unwrap();
     };
     keep(&mut rejects, &a, 1);
@@ -113,4 +143,55 @@ fn what_is_done_again_is_kept_once() {
     let reasons = fs::read_to_string(folder.join("a.jsonl")).unwrap();
     assert_eq!(reasons.lines().count(), 2);
     assert!(!folder.join("b").exists());
+}
+
+#[test]
+fn records_are_kept_in_the_encoding_of_their_source() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut malformed = "中".as_bytes().to_vec();
+    escape(b"\x81", &mut malformed);
+    for (name, kept) in [
+        ("gbk", &b"\xc3\xfb\r\n\xd6\xd0\x81\r\n\xd6\xd0\r\n"[..]),
+        ("big5", b"\xa6\x57\r\n\xa4\xa4\x81\r\n\xa4\xa4\r\n"),
+        (
+            "utf-16be",
+            b"\xfe\xff\x54\x0d\0\r\0\n\x4e\x2d\x81\0\r\0\n\x4e\x2d\0\r\0\n",
+        ),
+    ] {
+        let mut rejects = Rejects::new(name, "run");
+        let source = Source::File(name.into());
+        let begin = begin("名\r\n".as_bytes(), name);
+        for record in [[&malformed[..], b"\r\n"].concat(), "中".into()] {
+            let reject = reject(1, &record);
+            rejects.keep(dir.path(), &source, &begin, &reject).unwrap();
+        }
+        rejects.sync().unwrap();
+        let path = dir.path().join(format!("{name}-run")).join(name);
+        assert_eq!(fs::read(path).unwrap(), kept, "{name}");
+    }
+}
+
+#[test]
+fn the_last_record_gets_the_end_that_the_others_have() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, header, eol, records, kept) in [
+        ("lf", "", None, ["a\n", "b"], "a\nb\n"),
+        ("cr", "", None, ["a\r", "b"], "a\rb\r"),
+        ("header", "id\r\n", None, ["a", "b"], "id\r\na\r\nb\r\n"),
+        ("eol", "", Some("|\n"), ["a\n|\n", "b\n"], "a\n|\nb\n|\n"),
+    ] {
+        let mut rejects = Rejects::new(name, "run");
+        let begin = Begin {
+            eol: eol.map(Vec::from),
+            ..begin(header.as_bytes(), "utf-8")
+        };
+        for record in records {
+            let reject = reject(1, record.as_bytes());
+            let source = Source::File(name.into());
+            rejects.keep(dir.path(), &source, &begin, &reject).unwrap();
+        }
+        rejects.sync().unwrap();
+        let path = dir.path().join(format!("{name}-run")).join(name);
+        assert_eq!(fs::read_to_string(path).unwrap(), kept, "{name}");
+    }
 }
