@@ -1,4 +1,5 @@
-//! What becomes of the bytes of a `copy_from` before their fields are looked at: `encoding` and `eol`.
+//! What becomes of the bytes of a `copy_from` before their fields are looked at: `encoding`,
+//! `skip_lines` and `eol`.
 
 use super::diagnose::nearest;
 use super::reader::{At, Fields};
@@ -11,6 +12,8 @@ use crate::record::dialect::{Dialect, Format};
 pub struct Bytes {
     /// What the file is in.
     pub charset: Charset,
+    /// Lines before the header, or before the first record where there is none.
+    pub skip_lines: u64,
     /// What ends a record.
     pub eol: Eol,
 }
@@ -49,11 +52,15 @@ const EOLS: [(&str, &str); 4] = [("auto", ""), ("lf", "\n"), ("cr", "\r"), ("crl
 /// The longest `eol`, in bytes.
 const LONGEST: usize = 16;
 
-/// Reads `encoding` and `eol`; `None` is a mistake.
+/// Reads these keys; `None` is a mistake.
 pub(super) fn bytes(fields: &Fields<'_>, dialect: Option<&Dialect>) -> Option<Bytes> {
     let charset = match fields.get("encoding") {
         Some(at) => at.parse(charset),
         None => Some(Charset::UTF8),
+    };
+    let skip_lines = match fields.get("skip_lines") {
+        Some(at) => at.parse(lines),
+        None => Some(0),
     };
     let eol = match fields.get("eol") {
         Some(at) => eol(at, dialect),
@@ -61,10 +68,11 @@ pub(super) fn bytes(fields: &Fields<'_>, dialect: Option<&Dialect>) -> Option<By
     };
     if dialect.is_some_and(|dialect| dialect.format == Format::Binary) {
         fields.refuse(&["encoding"], "the server decodes the text in binary data");
-        fields.refuse(&["eol"], "binary data has no line ends");
+        fields.refuse(&["skip_lines", "eol"], "binary data has no lines");
     }
     Some(Bytes {
         charset: charset?,
+        skip_lines: skip_lines?,
         eol: eol?,
     })
 }
@@ -87,6 +95,11 @@ fn charset(name: &str) -> Result<Charset, String> {
             format!("unknown encoding `{name}`{near}")
         }
     })
+}
+
+fn lines(text: &str) -> Result<u64, String> {
+    let wrong = |_| format!("expected a number of lines, found `{text}`");
+    text.parse().map_err(wrong)
 }
 
 fn eol(at: &At<'_>, dialect: Option<&Dialect>) -> Option<Eol> {

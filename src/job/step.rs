@@ -68,10 +68,10 @@ const COPY_FROM: Keys = Keys {
         "max_rejects",
         "rejects",
         "encoding",
+        "skip_lines",
         "eol",
     ],
     reserved: &[
-        "skip_lines",
         "nul",
         "connections",
         "batch",

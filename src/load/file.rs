@@ -114,6 +114,7 @@ pub(super) async fn load(
 pub(crate) fn reading(step: &CopyFrom, csv_markers: bool) -> Reading {
     Reading {
         cut: Some(step.cut()),
+        skip_lines: step.bytes.skip_lines,
         header: step.header,
         compression: step.compression,
         charset: step.bytes.charset,

@@ -215,6 +215,7 @@ impl Expert<'_> {
     fn reading(&self) -> Reading {
         Reading {
             cut: self.statement.dialect.clone().map(Cut::Server),
+            skip_lines: 0,
             header: Header::None,
             compression: Compression::Auto,
             charset: Charset::UTF8,

@@ -25,6 +25,8 @@ const BLOCK_RANGE: (usize, usize) = (4 * 1024, 1024 * 1024);
 pub struct Reading {
     /// Where records end; `None` leaves the bytes alone.
     pub cut: Option<Cut>,
+    /// Lines before the header, or before the first record where there is none.
+    pub skip_lines: u64,
     /// What the first record is.
     pub header: Header,
     /// What compresses the input.
@@ -60,11 +62,11 @@ pub struct Begin {
     /// The names in the header, where one was asked for; `None` in an empty file. Where records
     /// have no fields to be cut, all of it is one name.
     pub header: Option<Vec<String>>,
-    /// Its bytes, with the line end.
+    /// Its bytes, with the line end, behind those of the lines that are skipped.
     pub header_bytes: Vec<u8>,
-    /// Where the data begins: bytes of header, and of a byte-order mark in UTF-8.
+    /// Where the data begins: bytes of all that, and of a byte-order mark in UTF-8.
     pub offset: u64,
-    /// Lines of the header.
+    /// Lines that are skipped, and of the header.
     pub lines: u64,
     /// Size on disk in bytes, where there is one.
     pub size: Option<u64>,
@@ -233,8 +235,8 @@ impl Producer {
             size: self.input.size,
             packed: self.input.packed || !self.charset.is_utf8(),
             charset: self.charset,
+            bom_kept: has_bom && bom == 0 && reading.skip_lines == 0,
             eol: reading.cut.and_then(Cut::into_eol),
-            bom_kept: has_bom && bom == 0,
         })
     }
 
@@ -354,6 +356,7 @@ mod tests {
         Reading {
             cut: Some(Cut::Server(Dialect::new(format))),
             header,
+            skip_lines: 0,
             compression: Compression::Auto,
             charset: Charset::UTF8,
             on_malformed: OnMalformed::Stop,
@@ -422,6 +425,24 @@ mod tests {
             assert_eq!(data.len() + header.len(), 13);
             assert!(!end.open_record && end.marker.is_none());
         }
+    }
+
+    #[test]
+    fn a_header_may_stand_behind_lines_to_skip() {
+        let file = file(b"\xEF\xBB\xBFExport of \"today\r\n\r\nid,\"a\nb\"\r\n1,x\r\n");
+        let mut reading = reading(Format::Csv, Header::Map);
+        reading.skip_lines = 2;
+        let (begin, data, _) = read(file.path(), reading.clone()).unwrap();
+        assert_eq!(begin.header.unwrap(), ["id", "a\nb"]);
+        assert_eq!(
+            begin.header_bytes,
+            b"Export of \"today\r\n\r\nid,\"a\nb\"\r\n"
+        );
+        assert_eq!((begin.offset, begin.lines), (33, 4));
+        assert_eq!(data, b"1,x\r\n");
+        reading.skip_lines = 6;
+        let (begin, data, _) = read(file.path(), reading).unwrap();
+        assert_eq!((begin.header, begin.lines, data.len()), (None, 5, 0));
     }
 
     #[test]

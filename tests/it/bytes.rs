@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
 mod encodings;
+mod lines;
 
 use std::fs;
 use std::path::PathBuf;
