@@ -1,5 +1,5 @@
 //! What becomes of the bytes of a `copy_from` before their fields are looked at: `encoding`,
-//! `skip_lines` and `eol`.
+//! `nul`, `skip_lines` and `eol`.
 
 use super::diagnose::nearest;
 use super::reader::{At, Fields};
@@ -12,6 +12,8 @@ use crate::record::dialect::{Dialect, Format};
 pub struct Bytes {
     /// What the file is in.
     pub charset: Charset,
+    /// What is done about zero bytes.
+    pub nul: Nul,
     /// Lines before the header, or before the first record where there is none.
     pub skip_lines: u64,
     /// What ends a record.
@@ -36,6 +38,18 @@ impl Bytes {
     }
 }
 
+/// What is done about zero bytes in text, which no server takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Nul {
+    /// They are sent, and the server refuses them.
+    #[default]
+    Error,
+    /// They are taken out.
+    Strip,
+    /// Blanks are put in their place.
+    Replace,
+}
+
 /// What ends a record.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Eol {
@@ -58,6 +72,10 @@ pub(super) fn bytes(fields: &Fields<'_>, dialect: Option<&Dialect>) -> Option<By
         Some(at) => at.parse(charset),
         None => Some(Charset::UTF8),
     };
+    let nul = match fields.get("nul") {
+        Some(at) => nul(at),
+        None => Some(Nul::Error),
+    };
     let skip_lines = match fields.get("skip_lines") {
         Some(at) => at.parse(lines),
         None => Some(0),
@@ -69,9 +87,16 @@ pub(super) fn bytes(fields: &Fields<'_>, dialect: Option<&Dialect>) -> Option<By
     if dialect.is_some_and(|dialect| dialect.format == Format::Binary) {
         fields.refuse(&["encoding"], "the server decodes the text in binary data");
         fields.refuse(&["skip_lines", "eol"], "binary data has no lines");
+        fields.refuse(&["nul"], "binary data is full of NUL bytes");
+    }
+    if let (Some(Eol::Exact(eol)), Some(Nul::Strip | Nul::Replace)) = (&eol, nul) {
+        if eol.contains(&0) {
+            fields.refuse(&["nul"], "`eol` is made of such bytes");
+        }
     }
     Some(Bytes {
         charset: charset?,
+        nul: nul?,
         skip_lines: skip_lines?,
         eol: eol?,
     })
@@ -95,6 +120,15 @@ fn charset(name: &str) -> Result<Charset, String> {
             format!("unknown encoding `{name}`{near}")
         }
     })
+}
+
+fn nul(at: &At<'_>) -> Option<Nul> {
+    let words = [
+        ("error", Nul::Error),
+        ("strip", Nul::Strip),
+        ("replace", Nul::Replace),
+    ];
+    at.choice(&words, &[])
 }
 
 fn lines(text: &str) -> Result<u64, String> {

@@ -26,7 +26,7 @@ use crate::secret::Secrets;
 use crate::wire::server::Kind;
 use crate::wire::settings::Settings;
 
-pub use bytes::{Bytes, Eol};
+pub use bytes::{Bytes, Eol, Nul};
 pub(crate) use diagnose::nearest;
 pub use mode::{ByKey, Change, Duplicates, Mode};
 pub use resolve::load;

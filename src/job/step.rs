@@ -68,11 +68,11 @@ const COPY_FROM: Keys = Keys {
         "max_rejects",
         "rejects",
         "encoding",
+        "nul",
         "skip_lines",
         "eol",
     ],
     reserved: &[
-        "nul",
         "connections",
         "batch",
         "wire",

@@ -39,7 +39,15 @@ pub(super) fn advice(
         "22P04" if spot.in_quote => {
             Some("a quote is opened in this record and never closed".into())
         }
-        "22021" => Some("the file must be UTF-8".into()),
+        // Text format knows octal escapes, too.
+        "22021" if said.message.ends_with(": 0x00") => Some(
+            "no server takes NUL bytes: `nul: strip` takes those of the file out, `nul: replace` puts blanks in their place"
+                .into(),
+        ),
+        "22021" => Some(
+            "the file is not in UTF-8; `encoding` says what it is in, such as `gb18030` or `latin1`"
+                .into(),
+        ),
         _ if said.class() == "22" => values(step, source, said, spot.first_record),
         "42P01" | "3F000" => Some(format!(
             "the job names the table {}; a name with a dot in it is written `\"a.b\"`, and upper case counts",

@@ -7,9 +7,9 @@ use super::mode::Destination;
 use super::reconcile::reconcile;
 use super::{columns, place};
 use crate::error::{Error, ErrorKind, Result};
-use crate::job::{CopyFrom, Header};
+use crate::job::{CopyFrom, Header, Nul};
 use crate::name::column_list;
-use crate::progress::Event;
+use crate::progress::{Event, wording};
 use crate::record::dialect::Format;
 use crate::record::position::Position;
 use crate::run::{Stage, Stop};
@@ -94,7 +94,7 @@ pub(super) async fn load(
         (Err(stopped), _) => return Err(here.stopped(stopped, &lane)),
     };
     reconcile(&here, lane.positions.records(), rows, stage).await?;
-    here.note_marker(lane.end, stage);
+    here.note_end(lane.end, stage);
     destination.copied(source, rows, 0);
     let loaded = Loaded {
         rows,
@@ -123,6 +123,7 @@ pub(crate) fn reading(step: &CopyFrom, csv_markers: bool) -> Reading {
         } else {
             OnMalformed::Stop
         },
+        nul: step.bytes.nul,
         size: step.size,
         strip_bom: step.header != Header::None || step.dialect.format == Format::Csv,
         markers: step.dialect.format == Format::Text || csv_markers,
@@ -254,8 +255,21 @@ impl Here<'_> {
         .hint("everything behind it would be one value; close the quote, or double it where it is data")
     }
 
-    /// Says so when csv data ends with a marker, which may have been meant as data.
-    pub(super) fn note_marker(&self, end: End, stage: &Stage<'_>) {
+    /// Says so when csv data ends with a marker, which may have been meant as data, and when the data
+    /// is not what the file has.
+    pub(super) fn note_end(&self, end: End, stage: &Stage<'_>) {
+        if end.nuls > 0 {
+            let bytes = if end.nuls == 1 { "byte" } else { "bytes" };
+            let done = match self.step.bytes.nul {
+                Nul::Replace => "replaced by blanks",
+                Nul::Error | Nul::Strip => "taken out",
+            };
+            stage.warn(&format!(
+                "{} NUL {bytes} of `{}` were {done}",
+                wording::count(end.nuls),
+                self.source
+            ));
+        }
         if self.step.dialect.format == Format::Csv && end.marker.is_some() {
             stage.warn(&format!(
                 "`{}` ends with a line `\\.`, taken as the end of the data",

@@ -711,7 +711,7 @@ impl<'a> Sift<'a> {
             // Everything behind the quote is one record: nobody means that.
             return Err(self.here.open_quote(supply.last));
         }
-        self.here.note_marker(end, stage);
+        self.here.note_end(end, stage);
         reconcile(&self.here, self.sent, self.rows, stage).await?;
         // A blank line is none where records are objects or places.
         let records = supply.sieve.count() - supply.sieve.out.blank;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::Stage;
 use super::sql::clipped;
 use crate::error::{Error, ErrorKind, Result};
-use crate::job::{Compression, CopyExpert, Header, InputPattern, Output};
+use crate::job::{Compression, CopyExpert, Header, InputPattern, Nul, Output};
 use crate::load::{self, Lane};
 use crate::progress::{Event, Outcome};
 use crate::record::charset::Charset;
@@ -220,6 +220,7 @@ impl Expert<'_> {
             compression: Compression::Auto,
             charset: Charset::UTF8,
             on_malformed: OnMalformed::Stop,
+            nul: Nul::Error,
             size: self.step.size,
             strip_bom: false,
             markers: false,

@@ -1,11 +1,12 @@
 //! Where bytes come from: [`expand()`] finds the files of a pattern, `open` opens and decompresses
-//! one, `decode` makes UTF-8 of it, `preamble` reads what comes before the data, `producer` cuts the
+//! one, `decode` makes UTF-8 of it, `nul` takes zero bytes out, `preamble` reads what comes before the data, `producer` cuts the
 //! rest into blocks, [`feed()`] hands them over without blocking.
 
 mod decode;
 mod expand;
 mod feed;
 mod gzip;
+mod nul;
 mod open;
 mod preamble;
 mod producer;

@@ -2,14 +2,15 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Source;
 use super::decode::{Decoded, OnMalformed, Wrong};
+use super::nul::without_nul;
 use super::open::{Opened, open, read_full};
 use super::preamble::{BOM, Preamble};
 use crate::error::{Error, ErrorKind, Result};
-use crate::job::{Compression, Header};
+use crate::job::{Compression, Header, Nul};
 use crate::record::charset::Charset;
 use crate::record::cut::Cut;
 use crate::record::splitter::{Ends, Splitter};
@@ -35,6 +36,8 @@ pub struct Reading {
     pub charset: Charset,
     /// What is done about bytes that are none of it.
     pub on_malformed: OnMalformed,
+    /// What is done about zero bytes.
+    pub nul: Nul,
     /// Bytes in a block; `None` for the default.
     pub size: Option<usize>,
     /// Whether a UTF-8 byte-order mark is taken off.
@@ -108,6 +111,8 @@ pub struct End {
     pub cut_short: bool,
     /// An end-of-data marker came first.
     pub marker: Option<EndMarker>,
+    /// Zero bytes that were taken out, or replaced.
+    pub nuls: u64,
 }
 
 /// An end-of-data marker, and what came after it.
@@ -125,6 +130,8 @@ pub(super) struct Producer {
     reading: Reading,
     input: Opened,
     charset: Charset,
+    /// Zero bytes so far.
+    nuls: Arc<AtomicU64>,
     splitter: Option<Splitter>,
     state: State,
 }
@@ -146,7 +153,11 @@ impl Producer {
     /// Opens `source`. `taken` counts the bytes read of it, as they are on disk.
     pub(super) fn open(source: Source, reading: Reading, taken: Arc<AtomicU64>) -> Result<Self> {
         let input = open(&source, reading.compression, taken)?;
-        let (input, charset) = decoded(input, &source, &reading)?;
+        let (mut input, charset) = decoded(input, &source, &reading)?;
+        let (reader, nuls) = without_nul(input.reader, reading.nul);
+        input.reader = reader;
+        // Neither are its offsets those of the file, nor is it read without work.
+        input.plain_file &= charset.is_utf8() && reading.nul == Nul::Error;
         let splitter = reading.cut.as_ref().map(|cut| {
             let mut splitter = cut.splitter();
             if !reading.markers {
@@ -162,6 +173,7 @@ impl Producer {
             reading,
             input,
             charset,
+            nuls,
             splitter,
             state: State::Start,
         })
@@ -182,6 +194,7 @@ impl Producer {
             State::Marker { alone, rest } => Some(self.anything_in(rest).map(|followed| {
                 Fed::End(End {
                     marker: Some(EndMarker { alone, followed }),
+                    nuls: self.nuls.load(Ordering::Relaxed),
                     ..End::default()
                 })
             })),
@@ -286,6 +299,7 @@ impl Producer {
             in_quote,
             cut_short,
             marker: None,
+            nuls: self.nuls.load(Ordering::Relaxed),
         }
     }
 
@@ -315,8 +329,6 @@ fn decoded(input: Opened, source: &Source, reading: &Reading) -> Result<(Opened,
     let charset = reader.charset();
     let input = Opened {
         reader: Box::new(reader),
-        // Neither are its offsets those of the file, nor is it read without work.
-        plain_file: false,
         ..input
     };
     Ok((input, charset))
@@ -360,6 +372,7 @@ mod tests {
             compression: Compression::Auto,
             charset: Charset::UTF8,
             on_malformed: OnMalformed::Stop,
+            nul: Nul::Error,
             size: None,
             strip_bom: true,
             markers: true,

@@ -5,6 +5,7 @@
 
 mod encodings;
 mod lines;
+mod nul;
 
 use std::fs;
 use std::path::PathBuf;

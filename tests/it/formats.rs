@@ -837,7 +837,7 @@ mod places_of_errors {
       state: rolled back; nothing of this run is in the database
       caused by: cannot load `f` into t: record 2, line 2
         byte: 4
-        hint: the file must be UTF-8
+        hint: the file is not in UTF-8; `encoding` says what it is in, such as `gb18030` or `latin1`
       caused by: invalid byte sequence for encoding "UTF8": 0xe9 0x0a (SQLSTATE 22021)
         context: COPY t, line 2
     "#);
