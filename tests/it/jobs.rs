@@ -108,10 +108,11 @@ fn run_on(workplace: &Workplace, job: &Path, url: &str, transaction: &str, input
 
 /// What is said of a job that the server, or the mode, does not allow.
 fn cannot(job: &Path, product: Product, transaction: &str) -> Option<&'static str> {
-    let merges = job.file_name().is_some_and(|name| name == "upsert.yaml");
+    let is = |called: &str| job.file_name().is_some_and(|name| name == called);
+    let (merges, shapes) = (is("upsert.yaml"), is("shaping.yaml"));
     match transaction {
+        "none" if merges || shapes => Some("transaction"),
         _ if !merges => None,
-        "none" => Some("transaction"),
         _ if product.is_dws() => Some("does not keep the order of the records"),
         _ => None,
     }
