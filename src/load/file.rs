@@ -157,37 +157,14 @@ impl Here<'_> {
             Stopped::Wire(error) => self.refused(error, Some(lane)),
             Stopped::Input(error) => error,
             Stopped::Asked(reason) => reason.error(),
-            Stopped::NoTrailer => Error::new(
-                ErrorKind::Data,
-                format!(
-                    "`{}` is cut short: binary COPY data ends with a trailer, and this does not",
-                    self.source
-                ),
-            ),
+            Stopped::NoTrailer => cut_short(self.source),
             Stopped::Marker(marker) => self.marker(marker, lane.positions.open_record()),
         }
     }
 
     /// Data at or behind an end-of-data marker, which is at `at`.
     pub(super) fn marker(&self, marker: EndMarker, at: Position) -> Error {
-        let what = if marker.alone {
-            format!(
-                "`{}` goes on after the end-of-data marker `\\.` on line {}",
-                self.source, at.line
-            )
-        } else {
-            format!(
-                "line {} of `{}` ends with `\\.` after its data",
-                at.line, self.source
-            )
-        };
-        Error::new(ErrorKind::Data, what)
-            .line("detail", "the server takes `\\.` for the end of the data and would drop what follows without a word")
-            .hint(if self.step.dialect.format == Format::Csv {
-                "in csv, write the value as `\"\\.\"`"
-            } else {
-                "in text format, write a backslash as `\\\\`; to stop at the marker, cut the file there"
-            })
+        behind_marker(self.source, self.step.dialect.format, marker, at)
     }
 
     /// The server's refusal, with the place in the file it is about.
@@ -271,10 +248,50 @@ impl Here<'_> {
             ));
         }
         if self.step.dialect.format == Format::Csv && end.marker.is_some() {
-            stage.warn(&format!(
-                "`{}` ends with a line `\\.`, taken as the end of the data",
-                self.source
-            ));
+            stage.warn(&ends_with_marker(self.source));
         }
     }
+}
+
+/// The error of data at or behind an end-of-data marker, which is at `at`.
+pub(crate) fn behind_marker(
+    source: &Source,
+    format: Format,
+    marker: EndMarker,
+    at: Position,
+) -> Error {
+    let what = if marker.alone {
+        format!(
+            "`{source}` goes on after the end-of-data marker `\\.` on line {}",
+            at.line
+        )
+    } else {
+        format!(
+            "line {} of `{source}` ends with `\\.` after its data",
+            at.line
+        )
+    };
+    Error::new(ErrorKind::Data, what)
+        .line(
+            "detail",
+            "the server takes `\\.` for the end of the data and would drop what follows without a word",
+        )
+        .hint(if format == Format::Csv {
+            "in csv, write the value as `\"\\.\"`"
+        } else {
+            "in text format, write a backslash as `\\\\`; to stop at the marker, cut the file there"
+        })
+}
+
+/// The error of binary data without its trailer.
+pub(crate) fn cut_short(source: &Source) -> Error {
+    Error::new(
+        ErrorKind::Data,
+        format!("`{source}` is cut short: binary COPY data ends with a trailer, and this does not"),
+    )
+}
+
+/// What is said of csv data that ends with a marker, which may have been meant as data.
+pub(crate) fn ends_with_marker(source: &Source) -> String {
+    format!("`{source}` ends with a line `\\.`, taken as the end of the data")
 }

@@ -7,7 +7,7 @@ use crate::record::binary;
 use crate::record::dialect::Format;
 use crate::record::position::Positions;
 use crate::run::{Reason, Stop};
-use crate::source::{Begin, Block, End, EndMarker, Fed, Feed};
+use crate::source::{Begin, Block, CutShort, End, EndMarker, Fed, Feed};
 use crate::wire::error::WireError;
 use crate::wire::session::Exchange;
 
@@ -41,6 +41,8 @@ pub(crate) struct Lane {
     pub(crate) bytes: u64,
     /// How the input ended, once it has.
     pub(crate) end: End,
+    /// The COPY is the user's own, and so are its bytes, whatever they are.
+    by_hand: bool,
     /// Who looks at the values, where the server may change some.
     inspector: Option<Inspector>,
 }
@@ -52,8 +54,15 @@ impl Lane {
             positions: Positions::new(begin.offset, begin.lines),
             bytes: 0,
             end: End::default(),
+            by_hand: false,
             inspector: None,
         }
+    }
+
+    /// The same for a COPY that was written by hand.
+    pub(crate) fn by_hand(mut self) -> Self {
+        self.by_hand = true;
+        self
     }
 
     /// The same, with somebody to look at the values that are sent.
@@ -85,7 +94,7 @@ impl Lane {
         match outcome {
             Ok(()) => {
                 // An empty file is a binary file of no records; a server misses its signature.
-                if format == Format::Binary && self.bytes == 0 {
+                if format == Format::Binary && self.bytes == 0 && !self.by_hand {
                     exchange.send(binary::EMPTY).await?;
                 }
                 Ok(exchange.end_data().await?)
@@ -159,8 +168,11 @@ impl Lane {
     }
 
     fn check_end(&self) -> Result<(), Stopped> {
-        if self.end.cut_short && self.bytes > 0 {
-            return Err(Stopped::NoTrailer);
+        match self.end.cut_short {
+            // Of the rest, the server speaks to those who send bytes of their own.
+            Some(CutShort::Inside) if self.by_hand => {}
+            Some(_) if self.bytes > 0 => return Err(Stopped::NoTrailer),
+            _ => {}
         }
         match self.end.marker {
             Some(marker) if marker.followed || !marker.alone => Err(Stopped::Marker(marker)),

@@ -29,7 +29,7 @@ use crate::source::{self, Source};
 use crate::wire::server::{Ability, Server};
 
 pub(crate) use columns::{check as check_header, mapped};
-pub(crate) use file::{begin, reading};
+pub(crate) use file::{begin, behind_marker, cut_short, ends_with_marker, reading};
 pub(crate) use lane::{Lane, Stopped};
 use mode::Destination;
 pub(crate) use place::place;

@@ -57,6 +57,12 @@ impl Tuples {
         matches!(self.next, Next::Over | Next::Unknown)
     }
 
+    /// Whether the data ends between two records, or in the field count of one: a server takes that
+    /// for the end.
+    pub fn seems_whole(&self) -> bool {
+        self.next == Next::FieldCount && self.skip == 0
+    }
+
     /// Takes the next `block`; appends the ends of records to `found`.
     pub fn push(&mut self, block: &[u8], found: &mut Ends) {
         let mut rest = block;
@@ -171,6 +177,18 @@ mod tests {
         for cut in 0..data.len() {
             assert!(!ends(&data[..cut], 7).1, "{cut}");
         }
+    }
+
+    #[test]
+    fn data_that_is_cut_between_records_seems_whole_to_a_server() {
+        let data = sample();
+        let seems_whole = |cut: usize| {
+            let mut tuples = Tuples::new();
+            tuples.push(&data[..cut], &mut Ends::default());
+            tuples.seems_whole()
+        };
+        let cuts: Vec<usize> = (0..data.len()).filter(|cut| seems_whole(*cut)).collect();
+        assert_eq!(cuts, [21, 22, 32, 33, 38, 39, 40, 41]);
     }
 
     #[test]

@@ -146,10 +146,13 @@ fn one_byte(text: Option<&str>, default: u8) -> Option<u8> {
 /// record needs it. A statement that cannot be understood traces nothing and runs all the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CopyStatement {
-    /// How records are cut; `None` for binary data.
-    pub dialect: Option<Dialect>,
+    /// How records are cut.
+    pub dialect: Dialect,
     /// The first record is a header.
     pub header: bool,
+    /// A backslash in text is a backslash, or records have no fields to be cut (Gauss servers): who
+    /// knows what `\.` is then.
+    pub odd: bool,
     /// The table as the server calls it, without its schema; `None` where there is none.
     pub table: Option<String>,
 }
@@ -162,7 +165,11 @@ impl CopyStatement {
             .iter()
             .rposition(|token| token.is("copy"))
             .unwrap_or(0);
-        let options = &tokens[copy..];
+        let whole = &tokens[copy..];
+        // Columns may be called as options are.
+        let from = whole.iter().position(|token| token.is("from"));
+        let options = &whole[from.unwrap_or(0)..];
+        let oldest = whole.get(1).is_some_and(|token| token.is("binary"));
         let has = |word: &str| options.iter().any(|token| token.is(word));
         let value = |word: &str| {
             let at = options.iter().position(|token| token.is(word))?;
@@ -171,7 +178,9 @@ impl CopyStatement {
                 .find(|token| !token.is("as"))
                 .and_then(Token::literal)
         };
-        let format = if has("csv") {
+        let format = if oldest || has("binary") {
+            Format::Binary
+        } else if has("csv") {
             Format::Csv
         } else {
             Format::Text
@@ -187,9 +196,10 @@ impl CopyStatement {
             ..Dialect::new(format)
         };
         Self {
-            dialect: (!has("binary")).then_some(dialect),
+            dialect,
             header,
-            table: table(options.get(1..).unwrap_or_default()),
+            odd: ["noescaping", "escaping", "fixed"].into_iter().any(has),
+            table: table(whole.get(1..).unwrap_or_default()),
         }
     }
 }
@@ -229,7 +239,7 @@ impl Token {
             Self::Word(text) => text.eq_ignore_ascii_case(word),
             // FORMAT 'csv' is as good as FORMAT csv; anything longer is data.
             Self::Literal(text) => {
-                matches!(word, "csv" | "binary") && text.eq_ignore_ascii_case(word)
+                matches!(word, "csv" | "binary" | "fixed") && text.eq_ignore_ascii_case(word)
             }
             Self::Name(_) | Self::Dot => false,
         }
@@ -322,10 +332,10 @@ mod tests {
     fn a_statement_by_hand_is_understood_in_both_syntaxes() {
         let read = |sql: &str| CopyStatement::read(sql);
         let csv = read("COPY t FROM STDIN WITH (FORMAT csv, HEADER, QUOTE '''')");
-        assert_eq!(csv.dialect.map(|dialect| dialect.format), Some(Format::Csv));
+        assert_eq!(csv.dialect.format, Format::Csv);
         assert!(csv.header);
         let old = read("copy \"binary\" from stdin with csv header quote as '|' escape as '\\'");
-        let dialect = old.dialect.unwrap();
+        let dialect = &old.dialect;
         assert_eq!(
             (dialect.quote.as_deref(), dialect.escape.as_deref()),
             (Some("|"), Some("\\"))
@@ -334,12 +344,25 @@ mod tests {
         let text = read(
             "/* csv */ SELECT 'csv header'; COPY t FROM STDIN (HEADER off, DELIMITER ',') -- csv",
         );
-        assert_eq!(
-            text.dialect.map(|dialect| dialect.format),
-            Some(Format::Text)
-        );
-        assert!(!text.header);
-        assert_eq!(read("COPY t FROM STDIN WITH BINARY").dialect, None);
+        assert_eq!(text.dialect.format, Format::Text);
+        assert!(!text.header && !text.odd);
+        let columns = read("COPY t (a, csv, header, fixed) FROM STDIN");
+        assert_eq!(columns.dialect.format, Format::Text);
+        assert!(!columns.header && !columns.odd);
+        for sql in [
+            "COPY t FROM STDIN WITH BINARY",
+            "COPY BINARY t FROM STDIN",
+            "COPY t FROM STDIN (FORMAT 'binary')",
+        ] {
+            assert_eq!(read(sql).dialect.format, Format::Binary, "{sql}");
+        }
+        for sql in [
+            "COPY t FROM STDIN WITHOUT ESCAPING",
+            "COPY t FROM STDIN WITH (NOESCAPING 'true')",
+            "COPY t FROM STDIN WITH (FORMAT 'fixed')",
+        ] {
+            assert!(read(sql).odd, "{sql}");
+        }
         for (sql, table) in [
             ("COPY T FROM STDIN", Some("t")),
             ("copy s.T$1 (a) from stdin", Some("t$1")),
@@ -350,6 +373,5 @@ mod tests {
         ] {
             assert_eq!(read(sql).table.as_deref(), table, "{sql}");
         }
-        assert_eq!(read("COPY t FROM STDIN (FORMAT 'binary')").dialect, None);
     }
 }

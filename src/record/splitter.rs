@@ -150,6 +150,11 @@ impl Splitter {
         }
     }
 
+    /// Whether binary data ends without its trailer where a server misses nothing.
+    pub fn seems_whole(&self) -> bool {
+        self.tuples.as_ref().is_some_and(Tuples::seems_whole)
+    }
+
     /// Takes the next `block`; appends what ends in it to `found`, which is cleared first.
     ///
     /// Stops behind an end-of-data marker: bytes after it belong to no record.

@@ -15,15 +15,18 @@ use crate::sink;
 use crate::source::{self, Begin, Feed, OnMalformed, Reading, Source};
 use crate::unload;
 use crate::wire::error::WireError;
+use crate::wire::server::Ability;
 use crate::wire::session::{Exchange, Reply, rows_of};
 
 /// Runs a `copy_expert` step: any COPY, several statements, or plain SQL.
 pub(super) async fn copy_expert(step: &CopyExpert, stage: &mut Stage<'_>) -> Result<Outcome> {
+    let server = stage.session.server();
     let mut expert = Expert {
         step,
         statement: CopyStatement::read(&step.sql),
         lane: None,
-        gauss: stage.session.server().kind.is_gauss(),
+        gauss: server.kind.is_gauss(),
+        csv_markers: server.can(Ability::CsvEndMarker),
     };
     let Stage {
         session,
@@ -108,6 +111,8 @@ struct Expert<'a> {
     lane: Option<Lane>,
     /// The server is one of the Gauss family.
     gauss: bool,
+    /// The server ends csv data at a line `\.`.
+    csv_markers: bool,
 }
 
 impl Expert<'_> {
@@ -135,22 +140,26 @@ impl Expert<'_> {
             name: &source.to_string(),
             size: begin.size,
         });
-        let lane = self.lane.insert(Lane::new(&begin));
-        // The bytes are the user's: they are sent as they are, whatever ends them.
-        let filled = lane
-            .fill(exchange, &mut feed, Format::Text, observer, stop)
-            .await;
+        let format = self.statement.dialect.format;
+        let lane = self.lane.insert(Lane::new(&begin).by_hand());
+        let filled = lane.fill(exchange, &mut feed, format, observer, stop).await;
         let bytes = lane.bytes;
         observer.observe(Event::FileDone);
         match filled {
-            Ok(()) => Ok(bytes),
+            Ok(()) => {
+                if format == Format::Csv && lane.end.marker.is_some() {
+                    observer.observe(Event::Warning(&load::ends_with_marker(&source)));
+                }
+                Ok(bytes)
+            }
             Err(load::Stopped::Wire(error)) => Err(self.refused(error)),
             Err(load::Stopped::Input(error)) => Err(error),
             Err(load::Stopped::Asked(reason)) => Err(reason.error()),
-            Err(load::Stopped::Marker(_) | load::Stopped::NoTrailer) => Err(Error::new(
-                ErrorKind::Data,
-                format!("`{source}` cannot be loaded as it is"),
-            )),
+            Err(load::Stopped::Marker(marker)) => {
+                let at = lane.positions.open_record();
+                Err(load::behind_marker(&source, format, marker, at))
+            }
+            Err(load::Stopped::NoTrailer) => Err(load::cut_short(&source)),
         }
     }
 
@@ -213,8 +222,9 @@ impl Expert<'_> {
     }
 
     fn reading(&self) -> Reading {
+        let statement = &self.statement;
         Reading {
-            cut: self.statement.dialect.clone().map(Cut::Server),
+            cut: Some(Cut::Server(statement.dialect.clone())),
             skip_lines: 0,
             header: Header::None,
             compression: Compression::Auto,
@@ -223,7 +233,8 @@ impl Expert<'_> {
             nul: Nul::Error,
             size: self.step.size,
             strip_bom: false,
-            markers: false,
+            markers: !statement.odd
+                && (statement.dialect.format == Format::Text || self.csv_markers),
             listed: false,
         }
     }
@@ -233,15 +244,17 @@ impl Expert<'_> {
         let Some(InputPattern::Path(path)) = &self.step.file else {
             return None;
         };
-        // Without a dialect nobody has looked where records end.
-        self.statement.dialect.as_ref()?;
         let table = self.statement.table.as_deref()?;
         let positions = &self.lane.as_ref()?.positions;
         let source = Source::File(path.clone());
         let mut at = load::place(error.server()?, table, positions, &source)?;
         // The server counts the header it was told of.
         at.record -= u64::from(self.statement.header && at.record > 1);
-        Some(format!("COPY failed at `{source}`: {at}"))
+        Some(if self.statement.dialect.format == Format::Binary {
+            format!("COPY failed at `{source}`: record {}", at.record)
+        } else {
+            format!("COPY failed at `{source}`: {at}")
+        })
     }
 
     fn refused(&self, error: WireError) -> Error {
@@ -253,7 +266,7 @@ impl Expert<'_> {
             .within(message)
             .line("statement", clipped(&self.step.sql));
         // The word is reserved there (seen on openGauss 3.0.6).
-        if is_syntax && self.gauss && self.statement.dialect.is_none() {
+        if is_syntax && self.gauss && self.statement.dialect.format == Format::Binary {
             return error.hint("on Gauss servers the format is written in quotes: FORMAT 'binary'");
         }
         error

@@ -14,4 +14,4 @@ mod producer;
 pub use decode::OnMalformed;
 pub use expand::{Source, expand};
 pub use feed::{Feed, feed};
-pub use producer::{Begin, Block, End, EndMarker, Fed, Reading};
+pub use producer::{Begin, Block, CutShort, End, EndMarker, Fed, Reading};

@@ -108,11 +108,20 @@ pub struct End {
     /// The input ended inside quotes.
     pub in_quote: bool,
     /// Binary data that ended before its trailer.
-    pub cut_short: bool,
+    pub cut_short: Option<CutShort>,
     /// An end-of-data marker came first.
     pub marker: Option<EndMarker>,
     /// Zero bytes that were taken out, or replaced.
     pub nuls: u64,
+}
+
+/// Where binary data ends that has no trailer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CutShort {
+    /// Between two records, so that a server takes it for the end.
+    Between,
+    /// Inside a record.
+    Inside,
 }
 
 /// An end-of-data marker, and what came after it.
@@ -292,7 +301,11 @@ impl Producer {
 
     fn end(&mut self) -> End {
         let in_quote = self.splitter.as_ref().is_some_and(Splitter::in_quote);
-        let cut_short = self.splitter.as_ref().is_some_and(|it| !it.whole());
+        let cut_short = match &self.splitter {
+            Some(splitter) if splitter.seems_whole() => Some(CutShort::Between),
+            Some(splitter) if !splitter.whole() => Some(CutShort::Inside),
+            _ => None,
+        };
         let open_record = self.splitter.as_mut().is_some_and(Splitter::finish);
         End {
             open_record,

@@ -13,10 +13,15 @@ pub(super) fn cases() -> Vec<Case> {
         Case::expert_in("binary: two rows", two, sql, &good),
         Case::expert_in("binary: two rows, a byte at a time", two, sql, &good).size(1),
         Case::expert_in("binary: no rows", two, sql, file(&[header, b"\xff\xff"])),
-        // Cut between two rows, it is a success of the server's; the step sends what it is given.
-        Case::expert_in("binary: no trailer", two, sql, file(&[header, rows])),
         Case::expert_in("binary: no signature", two, sql, "1\tx\n").fails("22P04"),
         Case::expert_in("binary: nothing", two, sql, "").fails("22P04"),
+        Case::expert_in(
+            "binary: cut in the length of a field",
+            two,
+            sql,
+            file(&[header, &rows[..4]]),
+        )
+        .fails("22P04"),
         Case::expert_in(
             "binary: an integer of three bytes",
             two,

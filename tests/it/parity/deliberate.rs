@@ -29,6 +29,7 @@ enum Side {
 
 fn differences() -> Vec<Difference> {
     let mut differences = markers();
+    differences.extend(by_hand());
     differences.extend(arguments());
     differences.push(Difference {
         case: Case::from("a file that is compressed", TABLE, gzip("a\n")),
@@ -58,6 +59,44 @@ fn markers() -> Vec<Difference> {
             "a marker behind data at the end of the file",
             "a\\.\n",
             Some(18),
+        ),
+    ]
+}
+
+/// The same in a COPY by hand, and binary data that is cut between two rows.
+fn by_hand() -> Vec<Difference> {
+    let copy = |name, sql, data: &[u8], theirs, ours, settled| Difference {
+        case: Case::expert_in(name, TABLE, sql, data),
+        theirs: Side::Loads(theirs),
+        ours: Side::Says(ours),
+        settled,
+    };
+    let text = "COPY t FROM STDIN";
+    let drops = "would drop what follows";
+    vec![
+        copy(
+            "rows after the marker, by hand",
+            text,
+            b"a\n\\.\nb\n",
+            "a\n",
+            drops,
+            None,
+        ),
+        copy(
+            "a marker behind data, by hand",
+            text,
+            b"a\\.\nb\n",
+            "a\n",
+            drops,
+            Some(18),
+        ),
+        copy(
+            "binary data without a trailer",
+            "COPY t FROM STDIN BINARY",
+            b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\x01a",
+            "a\n",
+            "is cut short",
+            None,
         ),
     ]
 }
