@@ -13,6 +13,9 @@ use crate::wire::condition::Condition;
 
 /// The longest line of a rendered error, in characters.
 const LINE_LIMIT: usize = 1000;
+/// The most lines of one message or annotation. A value may have thousands: one that swallows the
+/// records behind a quote that was left open, say.
+const LINES_LIMIT: usize = 24;
 
 /// The result of anything that can stop a run.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -262,12 +265,24 @@ fn clipped(line: &str) -> Cow<'_, str> {
     format!("{start} ... [{length} characters] ... {end}").into()
 }
 
+/// The lines of `text`, some in the middle left out where there are very many.
+fn few_lines(text: &str) -> Vec<Cow<'_, str>> {
+    let count = text.split('\n').count();
+    let lines = || text.split('\n').map(clipped);
+    if count <= LINES_LIMIT {
+        return lines().collect();
+    }
+    let (first, last) = (LINES_LIMIT / 2, LINES_LIMIT / 4);
+    let middle = format!("... [{count} lines] ...").into();
+    let end = lines().skip(count - last);
+    lines().take(first).chain([middle]).chain(end).collect()
+}
+
 /// `text` with every line after the first indented, and control characters made visible, so that
 /// data from a file or a server cannot move the cursor.
 pub(crate) fn indented(text: &str, indent: &str) -> String {
     let mut out = String::with_capacity(text.len().min(LINE_LIMIT));
-    let lines: Vec<_> = text.trim_end().split('\n').map(clipped).collect();
-    for c in lines.join("\n").chars() {
+    for c in few_lines(text.trim_end()).join("\n").chars() {
         match c {
             '\n' => {
                 out.push('\n');
@@ -330,6 +345,21 @@ mod tests {
         );
         assert!(text.contains(" ... [2002 characters] ... ü"), "{text}");
         assert!(text.ends_with("ü`\n  end\n"), "{text}");
+    }
+
+    #[test]
+    fn very_many_lines_lose_their_middle() {
+        let lines: Vec<String> = (1..=5000).map(|n| n.to_string()).collect();
+        let text = render(&Error::new(ErrorKind::Data, lines.join("\n")));
+        let shown: Vec<&str> = text.lines().map(str::trim).collect();
+        assert_eq!(shown.len(), 12 + 1 + 6);
+        assert_eq!(
+            shown[11..15],
+            ["12", "... [5000 lines] ...", "4995", "4996"]
+        );
+        assert!(text.ends_with("\n  5000\n"), "{text}");
+        let text = render(&Error::new(ErrorKind::Data, lines[..24].join("\n")));
+        assert_eq!(text.lines().count(), 24);
     }
 
     #[test]
