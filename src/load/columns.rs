@@ -1,9 +1,10 @@
 //! Which columns a file's fields go to.
 
-use super::catalog;
+use super::{catalog, skipped};
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{CopyFrom, Header};
 use crate::name::{Identifier, TableName};
+use crate::run::Stage;
 use crate::source::{Begin, Source};
 use crate::wire::session::Session;
 
@@ -15,18 +16,22 @@ pub(super) async fn columns(
     step: &CopyFrom,
     source: &Source,
     begin: &Begin,
-    session: &mut Session,
+    stage: &mut Stage<'_>,
 ) -> Result<Vec<Identifier>> {
     let named = step.columns.clone().unwrap_or_default();
     let Some(header) = &begin.header else {
         return Ok(named);
     };
     match step.header {
-        Header::None | Header::Skip => Ok(named),
+        Header::None => Ok(named),
+        Header::Skip => {
+            skipped::warn(step, source, begin, stage).await?;
+            Ok(named)
+        }
         Header::Map => mapped(header, source),
         Header::Match => {
             let expected = if named.is_empty() {
-                table_columns(&step.table, session).await?
+                table_columns(&step.table, stage.session).await?
             } else {
                 named.clone()
             };

@@ -56,7 +56,7 @@ pub(super) async fn load(
             "`{source}` begins with a byte-order mark, which becomes part of the first value"
         ));
     }
-    let columns = columns::columns(step, source, &begin, stage.session).await?;
+    let columns = columns::columns(step, source, &begin, stage).await?;
     let (table, columns) = destination.columns(step, source, columns, stage).await?;
     let options = step
         .dialect

@@ -18,6 +18,7 @@ mod scrutiny;
 mod shape;
 mod sieve;
 mod sift;
+mod skipped;
 
 use std::path::Path;
 

@@ -250,7 +250,7 @@ impl Target {
 }
 
 /// What of a session decides over values.
-fn facts(session: &Session) -> SessionFacts {
+pub(super) fn facts(session: &Session) -> SessionFacts {
     let server = session.server();
     let rules = match (server.kind, server.mode) {
         (Kind::PostgreSql, _) => Rules::PostgreSql,

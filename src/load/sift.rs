@@ -138,7 +138,7 @@ impl Opened<'_> {
         stage: &mut Stage<'_>,
     ) -> Result<(Way, Sieve)> {
         let dialect = &self.step.dialect;
-        let listed = columns::columns(self.step, self.source, self.begin, stage.session).await?;
+        let listed = columns::columns(self.step, self.source, self.begin, stage).await?;
         let (into, listed) = destination
             .columns(self.step, self.source, listed, stage)
             .await?;
