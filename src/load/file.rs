@@ -5,12 +5,13 @@ use super::compatibility::Findings;
 use super::lane::{Lane, Stopped, input_thread_died};
 use super::mode::Destination;
 use super::reconcile::reconcile;
-use super::{columns, place};
+use super::{columns, place, suspicion};
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{CopyFrom, Header, Nul};
 use crate::name::column_list;
 use crate::progress::{Event, wording};
 use crate::record::dialect::Format;
+use crate::record::oddities::Oddities;
 use crate::record::position::Position;
 use crate::run::{Stage, Stop};
 use crate::source::{self, Begin, End, EndMarker, Fed, Feed, OnMalformed, Reading, Source};
@@ -77,7 +78,8 @@ pub(super) async fn load(
     let inspector = findings
         .as_ref()
         .and_then(|findings| findings.inspector(step, &columns, markers, begin.lines));
-    let mut lane = Lane::new(&begin).inspected(inspector);
+    let oddities = Oddities::new(&step.dialect, begin.offset, begin.lines);
+    let mut lane = Lane::new(&begin).inspected(inspector).noting(oddities);
     let filled = lane
         .fill(
             &mut copy,
@@ -95,6 +97,9 @@ pub(super) async fn load(
     };
     reconcile(&here, lane.positions.records(), rows, stage).await?;
     here.note_end(lane.end, stage);
+    if let Some(oddities) = &lane.oddities {
+        here.note_oddities(oddities, stage);
+    }
     destination.copied(source, rows, 0);
     let loaded = Loaded {
         rows,
@@ -128,6 +133,9 @@ pub(crate) fn reading(step: &CopyFrom, csv_markers: bool) -> Reading {
         strip_bom: step.header != Header::None || step.dialect.format == Format::Csv,
         markers: step.dialect.format == Format::Text || csv_markers,
         listed: super::sift::is_needed(step),
+        // Else the server says what it thinks of the bytes.
+        utf8: step.dialect.format != Format::Binary
+            && (step.header != Header::None || super::sift::is_needed(step)),
     }
 }
 
@@ -178,10 +186,40 @@ impl Here<'_> {
                 self.source,
             )
         });
-        self.refused_at(error, at, lane.is_some_and(|lane| lane.end.in_quote))
+        let in_quote = lane.is_some_and(|lane| {
+            let last = lane.positions.records();
+            lane.end.in_quote && at.is_some_and(|at| at.record == last)
+        });
+        let suspicion = lane.and_then(|lane| self.suspicion(lane, &error, at?, in_quote));
+        let error = self.refused_at(error, at, in_quote);
+        match suspicion {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
     }
 
-    /// The same, where the place is known. `in_quote`: the file ends inside quotes.
+    /// What the bytes at `at`, and those before, make one think of the error there.
+    fn suspicion(
+        &self,
+        lane: &Lane,
+        error: &WireError,
+        at: Position,
+        in_quote: bool,
+    ) -> Option<String> {
+        if let Some(found) = lane
+            .utf16
+            .filter(|_| error.server().is_some_and(|said| said.code == "22021"))
+        {
+            return Some(suspicion::utf16(found));
+        }
+        let reread = |offset, length| self.source.reread(offset, length);
+        let oddities = lane.oddities.as_ref();
+        oddities
+            .and_then(|oddities| suspicion::hint(oddities, at, in_quote))
+            .or_else(|| suspicion::tall(at, lane.positions.last_line(at, reread)?))
+    }
+
+    /// The same, where the place is known. `in_quote`: the file ends inside quotes there.
     pub(super) fn refused_at(
         &self,
         error: WireError,
@@ -220,7 +258,8 @@ impl Here<'_> {
     }
 
     /// The file ends inside a quote, which was opened in the record at `at`.
-    pub(super) fn open_quote(&self, at: Position) -> Error {
+    pub(super) fn open_quote(&self, at: Position, oddities: Option<&Oddities>) -> Error {
+        let hint = oddities.and_then(suspicion::never_closed);
         Error::new(
             ErrorKind::Data,
             format!(
@@ -229,7 +268,9 @@ impl Here<'_> {
             ),
         )
         .line("byte", at.offset.to_string())
-        .hint("everything behind it would be one value; close the quote, or double it where it is data")
+        .hint(hint.unwrap_or_else(|| {
+            "everything behind it would be one value; close the quote, or double it where it is data".into()
+        }))
     }
 
     /// Says so when csv data ends with a marker, which may have been meant as data, and when the data

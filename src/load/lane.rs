@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::progress::{Event, Observer};
 use crate::record::binary;
 use crate::record::dialect::Format;
+use crate::record::oddities::Oddities;
 use crate::record::position::Positions;
 use crate::run::{Reason, Stop};
 use crate::source::{Begin, Block, CutShort, End, EndMarker, Fed, Feed};
@@ -41,10 +42,14 @@ pub(crate) struct Lane {
     pub(crate) bytes: u64,
     /// How the input ended, once it has.
     pub(crate) end: End,
-    /// The COPY is the user's own, and so are its bytes, whatever they are.
-    by_hand: bool,
     /// Who looks at the values, where the server may change some.
     inspector: Option<Inspector>,
+    /// The encoding that the data is in, where that is plainly not UTF-8.
+    pub(super) utf16: Option<&'static str>,
+    /// The COPY is the user's own, and so are its bytes, whatever they are.
+    by_hand: bool,
+    /// What is in the data that the server takes without a word.
+    pub(super) oddities: Option<Oddities>,
 }
 
 impl Lane {
@@ -54,14 +59,22 @@ impl Lane {
             positions: Positions::new(begin.offset, begin.lines),
             bytes: 0,
             end: End::default(),
-            by_hand: false,
             inspector: None,
+            utf16: begin.utf16,
+            by_hand: false,
+            oddities: None,
         }
     }
 
     /// The same for a COPY that was written by hand.
     pub(crate) fn by_hand(mut self) -> Self {
         self.by_hand = true;
+        self
+    }
+
+    /// The same, where what is odd in the data is to be noted.
+    pub(super) fn noting(mut self, oddities: Option<Oddities>) -> Self {
+        self.oddities = oddities;
         self
     }
 
@@ -157,6 +170,9 @@ impl Lane {
         let old = self
             .positions
             .push(block.bytes().len(), std::mem::take(&mut block.found));
+        if let Some(oddities) = &mut self.oddities {
+            oddities.look(block.bytes());
+        }
         exchange.send(block.bytes()).await?;
         if let Some(inspector) = &mut self.inspector {
             inspector.look(block.bytes());

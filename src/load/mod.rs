@@ -19,6 +19,7 @@ mod shape;
 mod sieve;
 mod sift;
 mod skipped;
+mod suspicion;
 
 use std::path::Path;
 

@@ -26,6 +26,7 @@ use crate::job::{CopyFrom, MostRejects, Rejecting, Shaping};
 use crate::name::{Identifier, TableName, column_list};
 use crate::progress::{Event, Observer};
 use crate::record::fields::Fields;
+use crate::record::oddities::Oddities;
 use crate::record::position::Position;
 use crate::run::{Stage, Stop};
 use crate::sink::Rejects;
@@ -102,6 +103,7 @@ pub(super) async fn load(
         next: 0,
         end: None,
         last: sieve.open_record().0,
+        oddities: Oddities::new(&step.dialect, begin.offset, begin.lines),
         sieve,
     };
     while supply.fill(&mut stage.stop, None).await? {
@@ -709,9 +711,13 @@ impl<'a> Sift<'a> {
         }
         if end.in_quote {
             // Everything behind the quote is one record: nobody means that.
-            return Err(self.here.open_quote(supply.last));
+            let oddities = supply.oddities.as_ref();
+            return Err(self.here.open_quote(supply.last, oddities));
         }
         self.here.note_end(end, stage);
+        if let Some(oddities) = &supply.oddities {
+            self.here.note_oddities(oddities, stage);
+        }
         reconcile(&self.here, self.sent, self.rows, stage).await?;
         // A blank line is none where records are objects or places.
         let records = supply.sieve.count() - supply.sieve.out.blank;
@@ -797,6 +803,8 @@ struct Supply {
     end: Option<End>,
     /// The record that was under way when the input ended.
     last: Position,
+    /// What is in the data that the server takes without a word.
+    oddities: Option<Oddities>,
 }
 
 impl Supply {
@@ -826,6 +834,9 @@ impl Supply {
             match fed {
                 Some(Ok(Fed::Block(block))) => {
                     self.sieve.push(&block);
+                    if let Some(oddities) = &mut self.oddities {
+                        oddities.look(block.bytes());
+                    }
                     self.feed.give_back(block);
                     self.check_length()?;
                 }

@@ -8,7 +8,7 @@
 use wide::u8x16;
 
 /// Bytes in a word.
-const WORD: usize = 64;
+pub(super) const WORD: usize = 64;
 
 /// What is in a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -156,7 +156,7 @@ pub(super) fn mask(word: &Word, needle: u8x16) -> u64 {
 }
 
 /// Each bit becomes the sum, modulo 2, of itself and those below.
-fn prefix_xor(mut bits: u64) -> u64 {
+pub(super) fn prefix_xor(mut bits: u64) -> u64 {
     for shift in [1, 2, 4, 8, 16, 32] {
         bits ^= bits << shift;
     }

@@ -156,6 +156,33 @@ impl Positions {
     }
 }
 
+impl Positions {
+    /// The line of the file on which the record at `at` ends, or the last line that is known of it.
+    /// `reread` is that of [`Self::find`].
+    pub fn last_line(
+        &self,
+        at: Position,
+        reread: impl FnOnce(u64, usize) -> Option<Vec<u8>>,
+    ) -> Option<u64> {
+        if self.now.records < at.record {
+            return Some(at.line + self.now.open_lines);
+        }
+        let before = |mark: &&Mark| mark.before.records < at.record;
+        let mark = self.marks.iter().rev().find(before)?;
+        let listed = match &mark.found.counted {
+            Some(counted) => &counted.list(&reread(mark.offset, mark.length)?)?,
+            None => &mark.found,
+        };
+        let mut counts = mark.before;
+        let mut next = None;
+        counts.walk(mark.offset, listed, |start, _| {
+            next = (start.record > at.record).then_some(start);
+            next.is_some()
+        });
+        Some(next.unwrap_or_else(|| counts.next()).line - 1)
+    }
+}
+
 /// A record that has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Record<'a> {
@@ -324,6 +351,34 @@ mod tests {
             positions.push(part.len(), found);
         }
         positions
+    }
+
+    #[test]
+    fn the_last_line_of_a_record_is_known_whatever_the_blocks() {
+        let input = "1,x\n2,\"y\n\ny\"\n3,z\n4,\"w\nw\",\"v\nv";
+        for block in [1, 2, 3, 7, 100] {
+            for counting in [false, true] {
+                let mut splitter = Splitter::new(&Dialect::new(Format::Csv));
+                if counting {
+                    splitter = splitter.counting();
+                }
+                let positions = positions_by(splitter, input, block);
+                let mut last_lines = Vec::new();
+                for (record, line) in [(1, 2), (2, 3), (3, 6), (4, 7)] {
+                    let at = Position {
+                        record,
+                        line,
+                        offset: 0,
+                    };
+                    // `positions` begins at byte 100, behind a line.
+                    last_lines.push(positions.last_line(at, |offset, length| {
+                        let from = usize::try_from(offset).unwrap() - 100;
+                        Some(input.as_bytes()[from..from + length].to_vec())
+                    }));
+                }
+                assert_eq!(last_lines, [Some(2), Some(5), Some(6), Some(9)], "{block}");
+            }
+        }
     }
 
     #[test]

@@ -152,7 +152,10 @@ impl Splitter {
 
     /// Whether binary data ends without its trailer where a server misses nothing.
     pub fn seems_whole(&self) -> bool {
-        self.tuples.as_ref().is_some_and(Tuples::seems_whole)
+        match &self.own {
+            Some(Own::Binary(tuples)) => tuples.seems_whole(),
+            Some(Own::Exact(_)) | None => false,
+        }
     }
 
     /// Takes the next `block`; appends what ends in it to `found`, which is cleared first.

@@ -236,6 +236,7 @@ impl Expert<'_> {
             markers: !statement.odd
                 && (statement.dialect.format == Format::Text || self.csv_markers),
             listed: false,
+            utf8: false,
         }
     }
 

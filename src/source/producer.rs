@@ -14,6 +14,7 @@ use crate::job::{Compression, Header, Nul};
 use crate::record::charset::Charset;
 use crate::record::cut::Cut;
 use crate::record::splitter::{Ends, Splitter};
+use crate::record::utf16;
 
 /// Bytes in a block where the job names no size: it stays in the processor's cache from the read
 /// over the splitter to the socket.
@@ -23,6 +24,10 @@ const BLOCK_RANGE: (usize, usize) = (4 * 1024, 1024 * 1024);
 
 /// How an input is to be read.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a wish of its own, independent of the others"
+)]
 pub struct Reading {
     /// Where records end; `None` leaves the bytes alone.
     pub cut: Option<Cut>,
@@ -46,6 +51,8 @@ pub struct Reading {
     pub markers: bool,
     /// Whether the end of each record is listed, also where records could be counted.
     pub listed: bool,
+    /// Whether an input in UTF-16 is refused before anything is done with it.
+    pub utf8: bool,
 }
 
 /// What comes out of an input, in this order: `Begin`, blocks, `End`.
@@ -79,6 +86,8 @@ pub struct Begin {
     pub charset: Charset,
     /// What ends each record, where the job says it.
     pub eol: Option<Vec<u8>>,
+    /// The encoding that it is in, where that is plainly not UTF-8.
+    pub utf16: Option<&'static str>,
     /// A byte-order mark is the first thing in the data: it was not to be taken off.
     pub bom_kept: bool,
 }
@@ -236,6 +245,14 @@ impl Producer {
     fn begin(&mut self) -> Result<Begin> {
         let mut data = Vec::new();
         self.read_on(&mut data, self.block_size())?;
+        let utf16 = utf16::recognise(&data).filter(|_| self.charset.is_utf8());
+        if let Some(found) = utf16.filter(|_| self.reading.utf8) {
+            return Err(Error::new(
+                ErrorKind::Data,
+                format!("`{}` looks like {found}, and must be UTF-8", self.source),
+            )
+            .hint(format!("`encoding: {}` reads it", found.to_lowercase())));
+        }
         let has_bom = data.starts_with(BOM);
         let bom = if has_bom && self.reading.strip_bom {
             BOM.len()
@@ -256,6 +273,7 @@ impl Producer {
             lines: preamble.lines,
             size: self.input.size,
             packed: self.input.packed || !self.charset.is_utf8(),
+            utf16,
             charset: self.charset,
             bom_kept: has_bom && bom == 0 && reading.skip_lines == 0,
             eol: reading.cut.and_then(Cut::into_eol),
@@ -390,6 +408,7 @@ mod tests {
             strip_bom: true,
             markers: true,
             listed: false,
+            utf8: true,
         }
     }
 

@@ -705,7 +705,7 @@ mod places_of_errors {
           state: rolled back; nothing of this run is in the database
           caused by: cannot load `f` into t: record 2, line 2
             byte: 4
-            hint: a quote is opened in this record and never closed
+            hint: the quote that is opened on line 2 is never closed: all to the end of the file, line 4, is one value; close it, or double it where it is data
           caused by: unterminated CSV quoted field (SQLSTATE 22P04)
             context: COPY t, line 5: "2,"y
               3,z

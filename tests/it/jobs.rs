@@ -139,7 +139,7 @@ fn no_job_sends_a_gauss_server_what_it_refuses() {
                 assert_eq!(ran.code, Some(0), "{job}, {product:?}: {}", ran.stderr);
             }
             assert_eq!(gate.refused(), [] as [&str; 0], "{product:?} {transaction}");
-            assert!(gate.sessions() as usize >= jobs.len() - 1);
+            assert!(gate.sessions() as usize >= jobs.len() - 2);
             assert!(gate.statements().len() > 50, "{:?}", gate.statements());
         }
     }

@@ -30,4 +30,5 @@ mod support;
 mod terminal;
 mod tls;
 mod transactions;
+mod traps;
 mod wire;

@@ -9,6 +9,7 @@ fn begin(header: &[u8], charset: &str) -> Begin {
         lines: 1,
         size: None,
         packed: false,
+        utf16: None,
         charset: Charset::named(charset).unwrap_or_default(),
         eol: None,
         bom_kept: false,

@@ -22,6 +22,8 @@ pub(crate) enum Manner {
     CutAnswer(&'static [u8]),
     /// Cuts when the server sends this.
     CutWhenServerSays(&'static [u8]),
+    /// Passes the second on where the server says the first, which is as long.
+    Misquote(&'static [u8], &'static [u8]),
     /// Passes everything on. The server's socket is a Unix socket, so it offers no TLS.
     Straight,
 }
@@ -169,6 +171,11 @@ impl Line {
         while let length @ 1.. = (&self.server).read(&mut buffer)? {
             if self.answer_is_lost.load(Ordering::SeqCst) {
                 return Ok(());
+            }
+            if let Manner::Misquote(said, instead) = self.manner {
+                if let Some(at) = memchr::memmem::find(&buffer[..length], said) {
+                    buffer[at..at + said.len()].copy_from_slice(instead);
+                }
             }
             let data = &buffer[..length];
             if let Some(at) = seen.at(data) {

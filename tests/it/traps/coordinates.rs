@@ -1,0 +1,1 @@
+//! The place of an error: record, line and byte of the source.
