@@ -31,9 +31,6 @@ pub(super) fn cases() -> Vec<Case> {
     cases.extend(
         [
             ("empty", "", "0A000"),
-            ("two bytes", ",,", "0A000"),
-            ("a character of two bytes", "é", "0A000"),
-            ("a character of four bytes", "😀", "0A000"),
             ("the letter a", "a", "22023"),
             ("the letter z", "z", "22023"),
             ("the digit 0", "0", "22023"),
