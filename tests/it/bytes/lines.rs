@@ -88,3 +88,54 @@ fn rejects_stand_behind_the_skipped_lines_again() {
     let rows = scene.psql("SELECT string_agg(id || name, ' ' ORDER BY id) FROM t");
     assert_eq!(rows, "1a 2b 3c");
 }
+
+#[test]
+fn records_with_an_end_of_their_own_are_rejected_with_it() {
+    for (eol, end, other) in [
+        ("\"|\\n\"", "|\n", "a\n|b"),
+        ("crlf", "\r\n", "a\n\rb"),
+        ("cr", "\r", "a\nb"),
+        ("\"\\x1e\"", "\u{1e}", "a\r\nb"),
+        ("§¶", "§¶", "§a¶"),
+    ] {
+        let scene = Scene::new(TABLE);
+        let job = scene.job(&format!(
+            "- copy_from: {{file: '${{{{ vars.file }}}}', table: t, sep: '|', header: map, eol: {eol}, encoding: latin1, skip_lines: 1, on_error: reject}}"
+        ));
+        let other = other.replace('|', "\\|");
+        let records = ["name|id", &format!("{other}|1"), "é|x", "é|3|4", "é|5"];
+        let text = format!("preamble\n{}", records.join(end));
+        let latin1: Vec<u8> = text
+            .chars()
+            .map(|c| u8::try_from(u32::from(c)).unwrap())
+            .collect();
+        scene.file("f", latin1);
+        let ran = scene.place.run_file(&job, &["--var", "file=f"]);
+        assert_says(&ran, 3, "2 rejected");
+        let rows = scene.psql("SELECT string_agg(id || name, ' ' ORDER BY id) FROM t");
+        assert_eq!(rows, format!("1{} 5é", other.replace('\\', "")), "{eol}");
+        let (path, bytes, reasons) = rejects(&scene);
+        let kept: String = bytes.iter().map(|byte| char::from(*byte)).collect();
+        assert_eq!(
+            kept,
+            format!("preamble\nname|id{end}é|x{end}é|3|4{end}"),
+            "{eol}"
+        );
+        let reasons = in_short(&reasons);
+        assert!(
+            reasons[0].contains("22P02") && reasons[1].contains("22P04"),
+            "{reasons:?}"
+        );
+        std::fs::write(
+            &path,
+            kept.replace("|x", "|2")
+                .replace("|3|4", "|3")
+                .chars()
+                .map(|c| u8::try_from(u32::from(c)).unwrap())
+                .collect::<Vec<u8>>(),
+        )
+        .unwrap();
+        let file = format!("file={}", path.display());
+        assert_says(&scene.place.run_file(&job, &["--var", &file]), 0, "2 rows");
+    }
+}
