@@ -63,15 +63,16 @@ pub enum Eol {
 /// The words of `eol`.
 const EOLS: [(&str, &str); 4] = [("auto", ""), ("lf", "\n"), ("cr", "\r"), ("crlf", "\r\n")];
 
+/// Why binary data has no `encoding`.
+pub(super) const BINARY_TEXT: &str =
+    "binary data is in the encoding of its session, which is UTF-8";
+
 /// The longest `eol`, in bytes.
 const LONGEST: usize = 16;
 
 /// Reads these keys; `None` is a mistake.
 pub(super) fn bytes(fields: &Fields<'_>, dialect: Option<&Dialect>) -> Option<Bytes> {
-    let charset = match fields.get("encoding") {
-        Some(at) => at.parse(charset),
-        None => Some(Charset::UTF8),
-    };
+    let charset = charset(fields);
     let nul = match fields.get("nul") {
         Some(at) => nul(at),
         None => Some(Nul::Error),
@@ -85,7 +86,7 @@ pub(super) fn bytes(fields: &Fields<'_>, dialect: Option<&Dialect>) -> Option<By
         None => Some(Eol::Auto),
     };
     if dialect.is_some_and(|dialect| dialect.format == Format::Binary) {
-        fields.refuse(&["encoding"], "the server decodes the text in binary data");
+        fields.refuse(&["encoding"], BINARY_TEXT);
         fields.refuse(&["skip_lines", "eol"], "binary data has no lines");
         fields.refuse(&["nul"], "binary data is full of NUL bytes");
     }
@@ -102,7 +103,15 @@ pub(super) fn bytes(fields: &Fields<'_>, dialect: Option<&Dialect>) -> Option<By
     })
 }
 
-fn charset(name: &str) -> Result<Charset, String> {
+/// Reads `encoding`; `None` is a mistake.
+pub(super) fn charset(fields: &Fields<'_>) -> Option<Charset> {
+    match fields.get("encoding") {
+        Some(at) => at.parse(charset_named),
+        None => Some(Charset::UTF8),
+    }
+}
+
+fn charset_named(name: &str) -> Result<Charset, String> {
     if let Some(charset) = Charset::named(name) {
         return Ok(charset);
     }
@@ -183,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_slip_in_the_name_of_an_encoding_is_told() {
-        assert_eq!(charset("GBK").map(Charset::name), Ok("GBK"));
+        assert_eq!(charset_named("GBK").map(Charset::name), Ok("GBK"));
         for (name, said) in [
             (
                 "gb1803",
@@ -194,7 +203,7 @@ mod tests {
             ("ISO-2022-JP", "not supported"),
             ("klingon", "unknown encoding `klingon`"),
         ] {
-            let error = charset(name).unwrap_err();
+            let error = charset_named(name).unwrap_err();
             assert!(error.contains(said), "{error}");
         }
     }

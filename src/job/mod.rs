@@ -20,6 +20,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::name::{Identifier, TableName};
+use crate::record::charset::Charset;
 use crate::record::cut::Cut;
 use crate::record::dialect::{Dialect, Format};
 use crate::secret::Secrets;
@@ -320,6 +321,8 @@ pub struct CopyTo {
     pub dialect: Dialect,
     /// Begin with a line of column names.
     pub header: bool,
+    /// What its text is written in.
+    pub charset: Charset,
     /// Whether the file is compressed.
     pub compression: Compression,
 }

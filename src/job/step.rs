@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::bytes::bytes;
+use super::bytes::{BINARY_TEXT, bytes, charset};
 use super::mode::{Mode, mode};
 use super::reader::{At, Fields, Keys};
 use super::resolve::Folder;
@@ -98,8 +98,9 @@ const COPY_TO: Keys = Keys {
         "escape",
         "force_quote",
         "compression",
+        "encoding",
     ],
-    reserved: &["encoding", "split", "manifest"],
+    reserved: &["split", "manifest"],
 };
 
 const COPY_EXPERT: Keys = Keys {
@@ -319,16 +320,21 @@ fn copy_to(at: &At<'_>, folder: &Folder) -> Option<CopyTo> {
     let what = unload(&fields);
     let dialect = format(&fields).and_then(|format| dialect(&fields, format, false));
     let header = or(&fields, "header", false, At::flag);
+    let charset = charset(&fields);
     let compression = or(&fields, "compression", Compression::Auto, compression);
     let dialect = dialect?;
-    if dialect.format == Format::Binary && header == Some(true) {
-        fields.refuse(&["header"], "binary data has no header line");
+    if dialect.format == Format::Binary {
+        if header == Some(true) {
+            fields.refuse(&["header"], "binary data has no header line");
+        }
+        fields.refuse(&["encoding"], BINARY_TEXT);
     }
     Some(CopyTo {
         what: what?,
         output: output?,
         dialect,
         header: header?,
+        charset: charset?,
         compression: compression?,
     })
 }

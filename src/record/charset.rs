@@ -13,6 +13,7 @@ mod label;
 use encoding_rs::Encoding;
 
 pub use decode::{Decoder, Halt, Malformed, Progress};
+pub use encode::Missing;
 pub use escape::escape;
 pub use label::COMMON as COMMON_NAMES;
 

@@ -1,4 +1,4 @@
-//! The thread that compresses and writes.
+//! The thread that encodes, compresses and writes.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -7,6 +7,7 @@ use std::thread;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::encode::{Encode, Unwritable};
 use super::file::Pending;
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{Compression, Output};
@@ -42,11 +43,11 @@ pub fn can_be_written_again(output: &Output) -> bool {
     }
 }
 
-/// Opens `output` and starts its thread.
+/// Opens `output` and starts its thread. Without `encode`, bytes go as they are.
 ///
 /// # Errors
 /// [`ErrorKind::Output`] when the place cannot be written.
-pub fn drain(output: &Output, compression: Compression) -> Result<Drain> {
+pub fn drain(output: &Output, compression: Compression, encode: Option<Encode>) -> Result<Drain> {
     let (pending, target, name) = match output {
         Output::Stdout => (None, Target::Stdout, "stdout".to_owned()),
         Output::Path(path) => {
@@ -62,8 +63,13 @@ pub fn drain(output: &Output, compression: Compression) -> Result<Drain> {
     let (send, blocks) = mpsc::channel(WAITING);
     let (give_back, free) = mpsc::unbounded_channel();
     let (tell, outcome) = oneshot::channel();
+    let rows = Rows {
+        blocks,
+        give_back,
+        encode,
+    };
     thread::spawn(move || {
-        let _ = tell.send(write(target, compression, blocks, &give_back));
+        let _ = tell.send(write(target, compression, rows));
     });
     Ok(Drain {
         blocks: send,
@@ -83,7 +89,8 @@ impl Drain {
     /// Hands a block over for writing; waits while the thread is behind.
     ///
     /// # Errors
-    /// [`ErrorKind::Output`] when an earlier block could not be written.
+    /// [`ErrorKind::Output`] when an earlier block could not be written, [`ErrorKind::Data`] when its
+    /// text is not in the encoding.
     pub async fn write(&mut self, block: Vec<u8>) -> Result<()> {
         if self.blocks.send(block).await.is_ok() {
             return Ok(());
@@ -99,7 +106,7 @@ impl Drain {
     /// name still; publish it when what it holds is committed.
     ///
     /// # Errors
-    /// [`ErrorKind::Output`] when something could not be written.
+    /// As [`Drain::write`].
     pub async fn finish(self) -> Result<(Written, Option<Pending>)> {
         let Self {
             blocks,
@@ -122,6 +129,15 @@ impl Drain {
 }
 
 fn failed(name: &str, cause: io::Error) -> Error {
+    let cause = match cause.downcast::<Unwritable>() {
+        Ok(what) => {
+            let charset = what.charset.name();
+            let message = format!("cannot write `{name}` in {charset}: {what}");
+            return Error::new(ErrorKind::Data, message)
+                .hint("`encoding: gb18030` and `utf-8` have every character");
+        }
+        Err(cause) => cause,
+    };
     let error = Error::new(ErrorKind::Output, format!("cannot write `{name}`"));
     let full = cause.kind() == io::ErrorKind::StorageFull;
     let error = error.because(cause);
@@ -191,12 +207,7 @@ impl Write for Stdout {
     }
 }
 
-fn write(
-    target: Target,
-    compression: Compression,
-    blocks: mpsc::Receiver<Vec<u8>>,
-    give_back: &mpsc::UnboundedSender<Vec<u8>>,
-) -> io::Result<Written> {
+fn write(target: Target, compression: Compression, rows: Rows) -> io::Result<Written> {
     match target {
         Target::Stdout => {
             let (stdout, bytes) = pack(
@@ -205,8 +216,7 @@ fn write(
                     gone: false,
                 },
                 compression,
-                blocks,
-                give_back,
+                rows,
             )?;
             Ok(Written {
                 bytes,
@@ -215,14 +225,14 @@ fn write(
         }
         Target::Device(path) => {
             let file = OpenOptions::new().write(true).open(path)?;
-            let (_, bytes) = pack(file, compression, blocks, give_back)?;
+            let (_, bytes) = pack(file, compression, rows)?;
             Ok(Written {
                 bytes,
                 reader_gone: false,
             })
         }
         Target::File(file) => {
-            let (file, bytes) = pack(file, compression, blocks, give_back)?;
+            let (file, bytes) = pack(file, compression, rows)?;
             // What is published must survive a crash.
             file.sync_all()?;
             Ok(Written {
@@ -233,44 +243,60 @@ fn write(
     }
 }
 
-fn pack<W: Write>(
-    target: W,
-    compression: Compression,
-    blocks: mpsc::Receiver<Vec<u8>>,
-    give_back: &mpsc::UnboundedSender<Vec<u8>>,
-) -> io::Result<(W, u64)> {
+fn pack<W: Write>(target: W, compression: Compression, rows: Rows) -> io::Result<(W, u64)> {
     match compression {
         Compression::Gzip => {
             let mut packer = flate2::write::GzEncoder::new(target, flate2::Compression::default());
-            let bytes = pump(&mut packer, blocks, give_back)?;
+            let bytes = rows.pump(&mut packer)?;
             Ok((packer.finish()?, bytes))
         }
         Compression::Zstd => {
             let mut packer =
                 zstd::stream::write::Encoder::new(target, zstd::DEFAULT_COMPRESSION_LEVEL)?;
-            let bytes = pump(&mut packer, blocks, give_back)?;
+            let bytes = rows.pump(&mut packer)?;
             Ok((packer.finish()?, bytes))
         }
         Compression::None | Compression::Auto => {
             let mut target = target;
-            let bytes = pump(&mut target, blocks, give_back)?;
+            let bytes = rows.pump(&mut target)?;
             target.flush()?;
             Ok((target, bytes))
         }
     }
 }
 
-fn pump(
-    target: &mut impl Write,
-    mut blocks: mpsc::Receiver<Vec<u8>>,
-    give_back: &mpsc::UnboundedSender<Vec<u8>>,
-) -> io::Result<u64> {
-    let mut bytes = 0;
-    while let Some(mut block) = blocks.blocking_recv() {
-        target.write_all(&block)?;
-        bytes += block.len() as u64;
-        block.clear();
-        let _ = give_back.send(block);
+/// What is to be written.
+struct Rows {
+    blocks: mpsc::Receiver<Vec<u8>>,
+    give_back: mpsc::UnboundedSender<Vec<u8>>,
+    encode: Option<Encode>,
+}
+
+impl Rows {
+    /// Writes all of it; how many bytes were.
+    fn pump(mut self, target: &mut impl Write) -> io::Result<u64> {
+        let (mut bytes, mut encoded) = (0, Vec::new());
+        if let Some(encode) = &self.encode {
+            target.write_all(encode.mark())?;
+            bytes += encode.mark().len() as u64;
+        }
+        while let Some(mut block) = self.blocks.blocking_recv() {
+            let data = match &mut self.encode {
+                Some(encode) => {
+                    encoded.clear();
+                    encode.encode(&block, &mut encoded)?;
+                    &encoded
+                }
+                None => &block,
+            };
+            target.write_all(data)?;
+            bytes += data.len() as u64;
+            block.clear();
+            let _ = self.give_back.send(block);
+        }
+        if let Some(encode) = &self.encode {
+            encode.finish()?;
+        }
+        Ok(bytes)
     }
-    Ok(bytes)
 }

@@ -2,11 +2,13 @@
 //! standard output. Writing and compressing happen on a thread of their own.
 
 mod drain;
+mod encode;
 mod file;
 mod outputs;
 mod rejects;
 
 pub use drain::{Drain, Written, can_be_written_again, drain};
+pub use encode::Encode;
 pub use file::Pending;
 pub use outputs::Outputs;
 pub use rejects::{Kind, Reject, Rejected, Rejects};

@@ -123,7 +123,7 @@ struct Open {
 impl Open {
     /// Writes a part of the source, which begins with `begin`, in its encoding.
     fn write(&mut self, bytes: &[u8], begin: &Begin) -> io::Result<()> {
-        let encoded = begin.charset.encode(bytes).map_err(|c| {
+        let encoded = begin.charset.encode_back(bytes).map_err(|c| {
             let name = begin.charset.name();
             io::Error::other(format!("{name} has no character {c:?}"))
         })?;

@@ -7,7 +7,7 @@ use crate::job::{CopyTo, Output, Unload};
 use crate::name::column_list;
 use crate::progress::{Event, Outcome};
 use crate::run::{Stage, Stop};
-use crate::sink::{self, Drain, Pending, Written};
+use crate::sink::{self, Drain, Encode, Pending, Written};
 use crate::wire::error::WireError;
 use crate::wire::session::Exchange;
 
@@ -22,7 +22,9 @@ pub(crate) async fn copy_to(step: &CopyTo, stage: &mut Stage<'_>) -> Result<Outc
         stage.cannot_be_repeated(sink::CANNOT_BE_TAKEN_BACK);
     }
     let mut copy = stage.session.copy_out(&sql).await.map_err(refused)?;
-    let mut drain = sink::drain(&step.output, step.compression)?;
+    let encode =
+        (!step.charset.is_utf8()).then(|| Encode::new(step.charset, &step.dialect, step.header));
+    let mut drain = sink::drain(&step.output, step.compression, encode)?;
     let name = step.output.to_string();
     stage.observer.observe(Event::FileStarted {
         name: &name,
@@ -143,6 +145,7 @@ mod tests {
     use super::*;
     use crate::job::Compression;
     use crate::name::TableName;
+    use crate::record::charset::Charset;
     use crate::record::dialect::{Dialect, Format};
 
     #[test]
@@ -152,6 +155,7 @@ mod tests {
             output: Output::Stdout,
             dialect: Dialect::new(Format::Text),
             header: false,
+            charset: Charset::UTF8,
             compression: Compression::Auto,
         };
         let table = TableName::parse("t").unwrap();

@@ -154,13 +154,13 @@ fn latin1_is_not_its_relative_of_windows() {
         "\u{80}ı".as_bytes()
     );
     assert_eq!(
-        named("latin1").encode("é\u{80}".as_bytes()).unwrap(),
+        named("latin1").encode_back("é\u{80}".as_bytes()).unwrap(),
         &b"\xe9\x80"[..]
     );
-    assert_eq!(named("latin1").encode("€".as_bytes()), Err('€'));
-    assert_eq!(named("latin5").encode("€".as_bytes()), Err('€'));
+    assert_eq!(named("latin1").encode_back("€".as_bytes()), Err('€'));
+    assert_eq!(named("latin5").encode_back("€".as_bytes()), Err('€'));
     assert_eq!(
-        named("latin5").encode("ı\u{80}".as_bytes()).unwrap(),
+        named("latin5").encode_back("ı\u{80}".as_bytes()).unwrap(),
         &b"\xfd\x80"[..]
     );
 }
@@ -209,7 +209,7 @@ fn malformed_bytes_are_told_with_their_place_and_given_back() {
             assert_eq!(malformed[0].offset, offset, "{name}, {part}");
             assert_eq!(charset.fault(&text), Some(words.clone()), "{name}, {part}");
             assert!(std::str::from_utf8(&text).is_err());
-            assert_eq!(charset.encode(&text).unwrap(), raw, "{name}, {part}");
+            assert_eq!(charset.encode_back(&text).unwrap(), raw, "{name}, {part}");
             let told = malformed[0].to_string();
             assert!(words.starts_with(&told), "{told}, {words}");
         }
@@ -241,7 +241,7 @@ fn every_character_that_is_read_can_be_written_so_that_it_is_read_again() {
         for raw in all {
             let (text, _) = decode(charset, raw, 9);
             let again = charset
-                .encode(&text)
+                .encode_back(&text)
                 .unwrap_or_else(|c| panic!("{name}: {raw:x?} is {c:?}"));
             same += usize::from(again == raw.as_slice());
             assert_eq!(
@@ -255,6 +255,29 @@ fn every_character_that_is_read_can_be_written_so_that_it_is_read_again() {
             same * 100 > all.len() * 97,
             "{name}: {same} of {}",
             all.len()
+        );
+    }
+}
+
+#[test]
+fn what_everybody_reads_is_written_and_nothing_else() {
+    for (name, text, missing) in [
+        ("gbk", "中€𠀀", Some(('𠀀', 6))),
+        ("big5", "中䏰", Some(('䏰', 3))),
+        ("latin1", "é\u{80}€", Some(('€', 4))),
+        ("windows-1252", "é€中", Some(('中', 5))),
+        ("gb18030", "中€𠀀é", None),
+        ("utf-16", "中𠀀", None),
+    ] {
+        let mut out = Vec::new();
+        let result = named(name).encode(text, &mut out);
+        let found = result.err().map(|it| (it.character, it.offset));
+        assert_eq!(found, missing, "{name}");
+        let written = missing.map_or(text, |(_, offset)| &text[..offset]);
+        assert_eq!(
+            decode(named(name), &out, 99).0,
+            written.as_bytes(),
+            "{name}"
         );
     }
 }
@@ -277,7 +300,7 @@ proptest! {
             prop_assert_eq!(&raw[offset..offset + bytes.len()], bytes.as_slice());
         }
         // What is written for it is read as the same.
-        let again = charset.encode(&whole.0).unwrap();
+        let again = charset.encode_back(&whole.0).unwrap();
         if !whole.0.starts_with("\u{feff}".as_bytes()) {
             prop_assert_eq!(decode(charset, &again, 1000).0, whole.0);
         }

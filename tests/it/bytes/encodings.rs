@@ -257,7 +257,7 @@ fn names_of_encodings_are_checked_with_the_job() {
         ("encoding: unicode", "say `utf-8` or `utf-16`"),
         (
             "encoding: gbk, format: binary",
-            "the server decodes the text in binary data",
+            "the encoding of its session",
         ),
     ] {
         let ran = scene.load(&format!("file: f, table: t, {keys}"));
@@ -301,4 +301,59 @@ fn characters_of_two_bytes_are_those_of_postgresql_but_for_a_few() {
         let found = (count("c ="), count("c <>"));
         assert!(found.0 >= same && found.1 <= others, "{ours}: {found:?}");
     }
+}
+
+#[test]
+fn rows_are_written_in_an_encoding_and_read_again() {
+    let scene = Scene::new(&format!("{TABLE}; CREATE TABLE again (LIKE t)"));
+    for (ours, theirs, text) in TEXTS {
+        // PostgreSQL's GBK has no euro.
+        let text = text.replace('€', "");
+        scene.psql(&format!(
+            "TRUNCATE t, again; INSERT INTO t SELECT id, '{text}', E'a\"|\\n' || id FROM generate_series(1, 5000) AS id"
+        ));
+        let keys = format!("file: out.gz, format: csv, sep: '|', encoding: {ours}");
+        scene
+            .unload(&format!("query: TABLE t, {keys}, header: true"))
+            .ok();
+        scene
+            .load(&format!("table: again, {keys}, header: match"))
+            .ok();
+        let differences = "SELECT count(*) FROM (TABLE t EXCEPT TABLE again) AS more";
+        assert_eq!(scene.psql(differences), "0", "{ours}");
+        scene.psql("TRUNCATE again");
+        scene
+            .unload(&format!("query: TABLE t, file: out.txt, encoding: {ours}"))
+            .ok();
+        scene.psql(&format!(
+            "\\copy again from '{}' with (encoding '{theirs}')",
+            scene.place.path("out.txt").display()
+        ));
+        assert_eq!(scene.psql(differences), "0", "{ours}");
+    }
+    scene
+        .unload("query: SELECT '中', file: out, encoding: utf-16")
+        .ok();
+    assert_eq!(scene.place.read("out"), b"\xff\xfe\x2d\x4e\n\0");
+}
+
+#[test]
+fn a_character_that_the_encoding_does_not_have_is_told_with_its_row() {
+    let scene = Scene::new(
+        "CREATE TABLE t (id int, note text); INSERT INTO t SELECT id, E'a\n' FROM generate_series(1, 9999) AS id; INSERT INTO t VALUES (10000, '5 €')",
+    );
+    let ran = scene.unload("query: SELECT * FROM t ORDER BY id, file: out.csv, format: csv, header: true, encoding: latin1");
+    assert_says(
+        &ran,
+        1,
+        "out.csv` in ISO-8859-1: row 10000 has `€` (U+20AC), which is not in it",
+    );
+    assert_says(
+        &ran,
+        1,
+        "hint: `encoding: gb18030` and `utf-8` have every character",
+    );
+    assert!(!scene.place.path("out.csv").exists());
+    let ran = scene.unload("table: t, file: out, format: binary, encoding: gbk");
+    assert_says(&ran, 2, "the encoding of its session");
 }
