@@ -26,7 +26,8 @@ pub(super) fn cases() -> Vec<Case> {
     let punctuation = (b'!'..=b'~').filter(u8::is_ascii_punctuation);
     let allowed = punctuation
         .filter(|byte| !b".\\".contains(byte))
-        .chain([b' ', b'A', b'Z', 0x01, 0x0b, 0x1f, 0x7f]);
+        .chain([b' ', b'A', b'Z', 0x0b, 0x0e, 0x1c, 0x1d, 0x1e, 0x1f, 0x7f])
+        .chain(0x01..=0x08);
     cases.extend(allowed.map(|byte| with(char::from(byte))));
     cases.extend(
         [
