@@ -13,6 +13,7 @@ Examples:
                                              load this file in place of the step's own
   cat new.csv | dwsload jobs/stdin.yaml      feed a step that reads `file: \"-\"`
   dwsload jobs/orders.yaml --quiet           for cron: nothing is printed unless something is wrong
+  dwsload check jobs/orders.yaml             read everything, change nothing, say what would come of it
   dwsload doctor jobs/orders.yaml            find out why a connection or a job fails
   dwsload local psql                         look into the embedded server
 
@@ -43,6 +44,8 @@ pub struct Cli {
 pub enum Command {
     /// Run a job (the long form of `dwsload JOB.yaml`)
     Run(Run),
+    /// Do everything a run does but write: read every record, and say what would come of it
+    Check(Check),
     /// Look at a connection or a job, stage by stage, and say what is wrong
     Doctor(Doctor),
     /// The embedded PostgreSQL server, by hand
@@ -72,6 +75,53 @@ pub struct Run {
     #[arg(long, short)]
     pub quiet: bool,
     /// Print every command tag and the server's notices
+    #[arg(long, short, conflicts_with = "quiet")]
+    pub verbose: bool,
+    /// How progress is shown
+    #[arg(long, value_enum, default_value_t = Progress::Auto, conflicts_with = "quiet")]
+    pub progress: Progress,
+    /// Change nothing: what `dwsload check` does
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+const CHECK_EXAMPLES: &str = "\
+Connects, looks at tables, columns and rights, and reads every file to its end: each record is cut and
+judged as a load judges it. Nothing is changed: every statement is sent in a READ ONLY transaction that
+is rolled back. `sql` and `copy_expert` are not run; queries of `expect` and `copy_to` are prepared.
+
+Examples:
+  dwsload check jobs/orders.yaml             the plan, and each file's first bad records
+  dwsload check jobs/orders.yaml --verbose   all bad records
+  dwsload check jobs/orders.yaml --only load --input fixed.csv
+                                             whether corrected rejects can be loaded now
+  dwsload check jobs/orders.yaml --quiet     problems only
+
+Exit codes:
+  0  nothing is wrong        3  records would be rejected, as many as the job allows
+  1  a run would fail        2  usage or job file      5  no connection or login
+  6  a run would fail, because input is missing or empty";
+
+/// `dwsload check`
+#[derive(Debug, Args)]
+#[command(after_help = CHECK_EXAMPLES)]
+pub struct Check {
+    /// The job file
+    #[arg(value_name = "JOB.yaml")]
+    pub job: PathBuf,
+    /// Set a variable of the job, over its own `vars`
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
+    pub vars: Vec<(String, String)>,
+    /// Check only this step, by name or number; may be repeated
+    #[arg(long, value_name = "STEP")]
+    pub only: Vec<String>,
+    /// Read this file in place of the step's own; may be repeated, `-` is stdin
+    #[arg(long = "input", value_name = "FILE")]
+    pub inputs: Vec<PathBuf>,
+    /// Print problems only
+    #[arg(long, short)]
+    pub quiet: bool,
+    /// Print every bad record and every file
     #[arg(long, short, conflicts_with = "quiet")]
     pub verbose: bool,
     /// How progress is shown

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::signals::Signals;
+use super::terminal_width;
 use crate::cli::Doctor;
 use crate::doctor::{self, Look, Report, Subject};
 use crate::embedded::Embedded;
@@ -137,12 +138,9 @@ fn look(args: &Doctor) -> Look {
     let terminal = stdout().is_terminal();
     let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-    let width = rustix::termios::tcgetwinsize(stdout())
-        .ok()
-        .map(|size| usize::from(size.ws_col));
     Look {
         colour: terminal && !dumb && !set("NO_COLOR"),
-        width: width.filter(|_| terminal),
+        width: terminal_width(),
         quiet: args.quiet,
         verbose: args.verbose,
     }

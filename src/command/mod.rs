@@ -1,11 +1,13 @@
 //! One file per subcommand: each joins a job, the engine and what people see.
 
+pub mod check;
 pub mod doctor;
 pub mod local;
 pub mod run;
 mod signals;
 mod supervise;
 
+use std::io::{IsTerminal, stdout};
 use std::process::ExitCode;
 
 use crate::cli::{Cli, Command};
@@ -18,8 +20,16 @@ use crate::error::Result;
 pub fn run(cli: Cli) -> Result<ExitCode> {
     match (cli.command, cli.run) {
         (Some(Command::Run(job)), _) | (None, Some(job)) => run::run(&job),
+        (Some(Command::Check(args)), _) => check::run(&args),
         (Some(Command::Doctor(args)), _) => doctor::run(&args),
         (Some(Command::Local { action }), _) => local::run(&action),
         (None, None) => Ok(ExitCode::from(2)),
     }
+}
+
+/// Columns of the terminal that standard output is, if it is one.
+fn terminal_width() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(stdout()).ok();
+    let columns = size.map(|size| usize::from(size.ws_col));
+    columns.filter(|_| stdout().is_terminal())
 }

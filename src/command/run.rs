@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use super::check;
 use super::supervise::supervise;
 use crate::cli::{Progress, Run};
 use crate::error::{Error, ErrorKind, Result};
@@ -24,6 +25,9 @@ pub fn run(args: &Run) -> Result<ExitCode> {
             format!("`dwsload {word}` is not supported yet"),
         ));
     }
+    if let Some(check) = check::of_run(args) {
+        return check::run(&check);
+    }
     let [file] = args.jobs.as_slice() else {
         return Err(Error::new(
             ErrorKind::Usage,
@@ -37,7 +41,11 @@ pub fn run(args: &Run) -> Result<ExitCode> {
         inputs: args.inputs.clone(),
     };
     let job = job::load(file, &overrides)?;
-    let observer = progress::observer(style(args), args.verbose, job.secrets.clone());
+    let observer = progress::observer(
+        style(args.progress, args.quiet),
+        args.verbose,
+        job.secrets.clone(),
+    );
     for warning in &job.warnings {
         observer.observe(Event::Warning(warning));
     }
@@ -62,14 +70,14 @@ pub fn run(args: &Run) -> Result<ExitCode> {
 
 /// A word that will be a command, where it is not the name of a file.
 fn later(path: &Path) -> Option<&str> {
-    const WORDS: [&str; 6] = ["check", "init", "history", "schema", "completions", "man"];
+    const WORDS: [&str; 5] = ["init", "history", "schema", "completions", "man"];
     let word = path.to_str().filter(|word| WORDS.contains(word))?;
     (!path.exists()).then_some(word)
 }
 
-fn style(args: &Run) -> Style {
-    match args.progress {
-        _ if args.quiet => Style::None,
+pub(super) fn style(progress: Progress, quiet: bool) -> Style {
+    match progress {
+        _ if quiet => Style::None,
         Progress::Auto => Style::Auto,
         Progress::Bar => Style::Bar,
         Progress::Plain => Style::Plain,

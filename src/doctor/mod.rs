@@ -26,8 +26,10 @@ use crate::wire::session::Session;
 use crate::wire::target::Target;
 
 pub use report::{Look, Report};
-
-use server::Patient;
+pub(crate) use server::Patient;
+pub(crate) use steps::is_copy_in;
+pub(crate) use table::{Table, absent};
+pub(crate) use verdict::{header_fits, may_load, may_unload};
 
 /// What is looked at.
 pub struct Subject {

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use crate::error::{Error, ErrorKind, indented};
+use crate::progress::wording::wrapped;
 use crate::secret::Secrets;
 
 /// Columns before the text of a line: the status and the topic.
@@ -210,28 +211,6 @@ impl Report {
     }
 }
 
-/// `line` cut between words so that no piece is wider than `width`, as far as words allow.
-fn wrapped(line: &str, width: usize) -> Vec<String> {
-    let mut pieces = vec![String::new()];
-    let mut used = 0;
-    for word in line.split(' ') {
-        let length = word.chars().count();
-        if used > 0 && used + 1 + length > width {
-            pieces.push(String::new());
-            used = 0;
-        }
-        if let Some(piece) = pieces.last_mut() {
-            if used > 0 {
-                piece.push(' ');
-                used += 1;
-            }
-            piece.push_str(word);
-            used += length;
-        }
-    }
-    pieces
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
@@ -306,14 +285,6 @@ mod tests {
         let text = written(quiet, 5);
         assert!(text.starts_with("warn  clock"), "{text}");
         assert!(text.ends_with("no file\n"), "{text}");
-    }
-
-    #[test]
-    fn a_long_line_is_wrapped_between_words() {
-        assert_eq!(wrapped("a bb ccc dddd", 5), ["a bb", "ccc", "dddd"]);
-        assert_eq!(wrapped("abcdefgh ij", 5), ["abcdefgh", "ij"]);
-        assert_eq!(wrapped("", 5), [""]);
-        assert_eq!(wrapped("a  b", 5), ["a  b"]);
     }
 
     #[test]

@@ -26,9 +26,9 @@ const TOLD: [Ability; 6] = [
 ];
 
 /// A session, and how long one of its answers may take.
-pub(super) struct Patient<'a> {
-    pub(super) session: &'a mut Session,
-    pub(super) patience: Duration,
+pub(crate) struct Patient<'a> {
+    pub(crate) session: &'a mut Session,
+    pub(crate) patience: Duration,
 }
 
 impl Patient<'_> {

@@ -50,7 +50,7 @@ pub(super) async fn steps(job: &Job, mut patient: Option<Patient<'_>>, report: &
 }
 
 /// Whether a `copy_expert` reads its file. A look at the words is enough for a doctor.
-fn is_copy_in(expert: &CopyExpert) -> bool {
+pub(crate) fn is_copy_in(expert: &CopyExpert) -> bool {
     let words = expert.sql.to_lowercase();
     words.split_whitespace().any(|word| word == "from") && words.contains("stdin")
 }
@@ -115,7 +115,7 @@ impl Look<'_> {
 
     fn inputs(&mut self, load: &CopyFrom, inputs: &Inputs, table: Option<&Table>) {
         let misfit = match (&inputs.sample, table) {
-            (Some(sample), Some(table)) => header_fits(load, sample, table),
+            (Some(sample), Some(table)) => header_fits(load, &sample.source, &sample.begin, table),
             _ => Ok(()),
         };
         if let Err(error) = misfit {

@@ -14,7 +14,7 @@ const LOOKED_AT: usize = 5000;
 
 /// A relation.
 #[derive(Debug)]
-pub(super) struct Table {
+pub(crate) struct Table {
     /// Its schema.
     pub(super) schema: String,
     /// What it is.
@@ -29,7 +29,7 @@ pub(super) struct Table {
 
 /// A column, and what the user may do with it: by a grant of its own or one of the whole table.
 #[derive(Debug)]
-pub(super) struct Column {
+pub(crate) struct Column {
     pub(super) name: String,
     pub(super) insert: bool,
     pub(super) select: bool,
@@ -39,7 +39,7 @@ pub(super) struct Column {
 
 /// Kinds of relation that COPY treats in different ways.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Relation {
+pub(crate) enum Relation {
     Table,
     Partitioned,
     View,
@@ -78,7 +78,7 @@ impl Table {
     ///
     /// # Errors
     /// The server does not answer.
-    pub(super) async fn find(name: &TableName, patient: &mut Patient<'_>) -> Result<Option<Self>> {
+    pub(crate) async fn find(name: &TableName, patient: &mut Patient<'_>) -> Result<Option<Self>> {
         let scs = patient.session.standard_conforming_strings();
         let of_schema = match name.schema() {
             Some(schema) => format!("n.nspname = {}", literal(schema.as_str(), scs)),
@@ -172,7 +172,7 @@ impl Column {
 ///
 /// # Errors
 /// The server does not answer.
-pub(super) async fn absent(name: &TableName, patient: &mut Patient<'_>) -> Result<Error> {
+pub(crate) async fn absent(name: &TableName, patient: &mut Patient<'_>) -> Result<Error> {
     let error = Error::new(
         ErrorKind::Server,
         format!("there is no table `{}`", name.plain()),

@@ -1,12 +1,12 @@
 //! Whether a COPY may do what a step says, by what the catalog tells of its table.
 
-use super::input;
 use super::table::{Relation, Table};
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{CopyFrom, CopyTo, Header, Shaping};
 use crate::load;
 use crate::name::{Identifier, TableName};
 use crate::record::dialect::ForceQuote;
+use crate::source::{Begin, Source};
 
 /// What a table is and that it may be used so, in words.
 pub(super) fn describe(way: &str, name: &TableName, table: &Table, right: &str) -> String {
@@ -20,7 +20,7 @@ pub(super) fn describe(way: &str, name: &TableName, table: &Table, right: &str) 
 }
 
 /// Whether a COPY FROM may fill the table.
-pub(super) fn may_load(load: &CopyFrom, table: &Table) -> Result<()> {
+pub(crate) fn may_load(load: &CopyFrom, table: &Table) -> Result<()> {
     let named = match load.shaping {
         None => load.columns.as_deref().unwrap_or_default(),
         // They are the names of fields.
@@ -69,7 +69,7 @@ fn may_insert_any(load: &CopyFrom, table: &Table) -> Result<()> {
 }
 
 /// Whether a COPY TO may read the table.
-pub(super) fn may_unload(
+pub(crate) fn may_unload(
     unload: &CopyTo,
     named: &[Identifier],
     table: &Table,
@@ -159,8 +159,13 @@ fn no_right(right: &str, name: &TableName) -> Error {
 }
 
 /// Whether the names in a file's header are columns of the table.
-pub(super) fn header_fits(load: &CopyFrom, sample: &input::Sample, table: &Table) -> Result<()> {
-    let Some(header) = &sample.begin.header else {
+pub(crate) fn header_fits(
+    load: &CopyFrom,
+    source: &Source,
+    begin: &Begin,
+    table: &Table,
+) -> Result<()> {
+    let Some(header) = &begin.header else {
         return Ok(());
     };
     match load.header {
@@ -168,10 +173,9 @@ pub(super) fn header_fits(load: &CopyFrom, sample: &input::Sample, table: &Table
         // What a field is for is seen when its record is made anew.
         Header::Map | Header::Match if load.shaping.is_some() => Ok(()),
         Header::Map => {
-            let mapped = load::mapped(header, &sample.source)?;
-            has_columns(table, &load.table, &mapped).map_err(|error| {
-                error.within(format!("the header of `{}` does not fit", sample.source))
-            })?;
+            let mapped = load::mapped(header, source)?;
+            has_columns(table, &load.table, &mapped)
+                .map_err(|error| error.within(format!("the header of `{source}` does not fit")))?;
             if table.touched(&mapped).all(|column| column.insert) {
                 Ok(())
             } else {
@@ -190,7 +194,7 @@ pub(super) fn header_fits(load: &CopyFrom, sample: &input::Sample, table: &Table
                     &all
                 }
             };
-            load::check_header(header, expected, &sample.source)
+            load::check_header(header, expected, source)
         }
     }
 }

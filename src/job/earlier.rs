@@ -15,6 +15,14 @@ impl Job {
         })
     }
 
+    /// The number of a step before `step` whose SQL makes, changes or renames something.
+    pub(crate) fn changer_before(&self, step: &Step) -> Option<usize> {
+        let words = ["create", "alter", "drop", "grant", "set", "into"];
+        let changes = |sql: &str| words.iter().any(|word| holds_word(sql, word));
+        let found = self.sql_before(step).find(|(_, sql)| changes(sql));
+        found.map(|(number, _)| number)
+    }
+
     /// The number of a step before `step` that writes the file.
     pub(crate) fn writer_of(&self, file: &Path, step: &Step) -> Option<usize> {
         self.before(step).find_map(|step| match &step.action {

@@ -263,6 +263,29 @@ pub enum MostRejects {
     Percent(f64),
 }
 
+impl MostRejects {
+    /// Whether so many of so many records may be rejected.
+    pub(crate) fn allow(self, rejected: u64, records: u64) -> bool {
+        #[expect(clippy::cast_precision_loss, reason = "a share needs no more")]
+        let share = 100.0 * rejected as f64 / records.max(1) as f64;
+        match self {
+            Self::Any => records == 0 || rejected < records,
+            Self::Count(most) => rejected <= most,
+            Self::Percent(most) => share <= most,
+        }
+    }
+}
+
+impl std::fmt::Display for MostRejects {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Any => f.write_str("100%"),
+            Self::Count(most) => write!(f, "{most}"),
+            Self::Percent(most) => write!(f, "{most}%"),
+        }
+    }
+}
+
 /// Where input comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InputPattern {

@@ -18,27 +18,29 @@ pub(super) async fn columns(
     begin: &Begin,
     stage: &mut Stage<'_>,
 ) -> Result<Vec<Identifier>> {
-    let named = step.columns.clone().unwrap_or_default();
-    let Some(header) = &begin.header else {
-        return Ok(named);
-    };
-    match step.header {
-        Header::None => Ok(named),
-        Header::Skip => {
-            skipped::warn(step, source, begin, stage).await?;
-            Ok(named)
-        }
-        Header::Map => mapped(header, source),
-        Header::Match => {
-            let expected = if named.is_empty() {
-                table_columns(&step.table, stage.session).await?
-            } else {
-                named.clone()
-            };
-            check(header, &expected, source)?;
-            Ok(named)
-        }
+    let named = named(step, source, begin)?;
+    if step.header == Header::Skip && begin.header.is_some() {
+        skipped::warn(step, source, begin, stage).await?;
     }
+    if let (Some(header), Header::Match, None) = (&begin.header, step.header, &step.columns) {
+        let expected = table_columns(&step.table, stage.session).await?;
+        check(header, &expected, source)?;
+    }
+    Ok(named)
+}
+
+/// The columns that the job or the file names; empty where neither does.
+///
+/// # Errors
+/// As [`columns`].
+pub(super) fn named(step: &CopyFrom, source: &Source, begin: &Begin) -> Result<Vec<Identifier>> {
+    let named = step.columns.clone().unwrap_or_default();
+    match (&begin.header, step.header) {
+        (Some(header), Header::Map) => return mapped(header, source),
+        (Some(header), Header::Match) if step.columns.is_some() => check(header, &named, source)?,
+        _ => {}
+    }
+    Ok(named)
 }
 
 /// The columns that a header names, for `header: map`.

@@ -283,9 +283,9 @@ impl Findings {
         }
     }
 
-    /// A sentence for each column in which something was found.
-    pub(super) fn warnings(&self) -> impl Iterator<Item = String> {
-        self.suspects.iter().filter_map(|suspect| {
+    /// A sentence for each column in which something was found. `stored`: it is in the table.
+    pub(super) fn warnings(&self, stored: bool) -> impl Iterator<Item = String> {
+        self.suspects.iter().filter_map(move |suspect| {
             let (first, source) = suspect.first.as_ref()?;
             let place = format!("record {}, line {} of {source}", first.record, first.line);
             let (name, compatible) = (&suspect.name, &self.compatible);
@@ -298,7 +298,9 @@ impl Findings {
                         (&*format!("{} empty strings", suspect.count), "the first ")
                     };
                     let became = match suspect.danger {
-                        Danger::EmptyIsZero => "may have been stored as 0",
+                        Danger::EmptyIsZero if stored => "may have been stored as 0",
+                        Danger::EmptyIsZero => "may be stored as 0",
+                        _ if !stored => "would be stored as NULL",
                         _ if one => "was stored as NULL",
                         _ => "were stored as NULL",
                     };
@@ -316,9 +318,10 @@ impl Findings {
                             suspect.count
                         )
                     };
+                    let may = if stored { "may have stored" } else { "may store" };
                     let (it, the_first) = if one { ("it", "") } else { ("them", "the first, ") };
                     format!(
-                        "{what}, and the server may have stored 0 or a cut number for {it} (the database is {compatible}): {the_first}{}, in {place}",
+                        "{what}, and the server {may} 0 or a cut number for {it} (the database is {compatible}): {the_first}{}, in {place}",
                         first.value
                     )
                 }

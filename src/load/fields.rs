@@ -20,6 +20,8 @@ const RECORD: &str = "dwsload_record";
 #[derive(Debug)]
 pub(super) struct FieldsTable {
     create: String,
+    /// A query that gives a row of its columns.
+    row: String,
     copy: String,
     /// `INSERT INTO ... SELECT ... FROM` it.
     insert: String,
@@ -50,6 +52,11 @@ impl FieldsTable {
             .iter()
             .map(|sent| format!(", {} text", sent.name));
         let text: String = text.collect();
+        let nulls = mapping
+            .sent
+            .iter()
+            .map(|sent| format!(", CAST(NULL AS text) AS {}", sent.name));
+        let nulls: String = nulls.collect();
         let distributed = server
             .answer(Ability::DistributeBy)
             .how()
@@ -73,6 +80,7 @@ impl FieldsTable {
         let values: Vec<String> = direct.chain(computed).collect();
         Self {
             create: format!("CREATE TEMP TABLE {NAME} ({RECORD} bigint{text}){behind}"),
+            row: format!("SELECT CAST(NULL AS bigint) AS {RECORD}{nulls}"),
             copy: format!("COPY {NAME} FROM stdin {options}"),
             insert: format!(
                 "INSERT INTO {into}{} SELECT {} FROM {NAME}",
@@ -95,6 +103,17 @@ impl FieldsTable {
         }
         session.run(&format!("{} WHERE false", self.insert)).await?;
         Ok(())
+    }
+
+    /// A statement that makes a row as it would from the table, which need not be there.
+    pub(super) fn rehearsal(&self) -> String {
+        let condition = self
+            .filter
+            .as_ref()
+            .map(|filter| format!(" WHERE ({filter}\n) IS TRUE"));
+        let from = format!("({}) AS {NAME}{}", self.row, condition.unwrap_or_default());
+        let insert = self.insert.strip_suffix(NAME).unwrap_or(&self.insert);
+        format!("{insert}{from}")
     }
 
     /// The COPY that fills it.

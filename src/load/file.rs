@@ -53,9 +53,7 @@ pub(super) async fn load(
         size: begin.size,
     });
     if begin.bom_kept {
-        stage.warn(&format!(
-            "`{source}` begins with a byte-order mark, which becomes part of the first value"
-        ));
+        stage.warn(&kept_mark(source));
     }
     let columns = columns::columns(step, source, &begin, stage).await?;
     let (table, columns) = destination.columns(step, source, columns, stage).await?;
@@ -115,6 +113,11 @@ pub(super) async fn load(
     Ok(loaded)
 }
 
+/// What to say of a byte-order mark that is loaded as data.
+pub(super) fn kept_mark(source: &Source) -> String {
+    format!("`{source}` begins with a byte-order mark, which becomes part of the first value")
+}
+
 /// How a step reads its files. `csv_markers`: the server ends csv data at a line `\.`.
 pub(crate) fn reading(step: &CopyFrom, csv_markers: bool) -> Reading {
     Reading {
@@ -168,6 +171,32 @@ impl Here<'_> {
             Stopped::NoTrailer => cut_short(self.source),
             Stopped::Marker(marker) => self.marker(marker, lane.positions.open_record()),
         }
+    }
+
+    /// Looks how a file of so many bytes has ended: `at` is behind its last record, which is `last`.
+    ///
+    /// # Errors
+    /// Data would be lost, or belongs to a quote that is never closed.
+    pub(super) fn check_end(
+        &self,
+        end: End,
+        at: Position,
+        last: Position,
+        bytes: u64,
+        oddities: Option<&Oddities>,
+    ) -> Result<()> {
+        match end.marker {
+            Some(marker) if marker.followed || !marker.alone => {
+                return Err(self.marker(marker, at));
+            }
+            _ if end.cut_short.is_some() && bytes > 0 => return Err(cut_short(self.source)),
+            _ => {}
+        }
+        if end.in_quote {
+            // Everything behind the quote is one record: nobody means that.
+            return Err(self.open_quote(last, oddities));
+        }
+        Ok(())
     }
 
     /// Data at or behind an end-of-data marker, which is at `at`.

@@ -9,6 +9,7 @@ mod columns;
 pub(crate) mod compatibility;
 mod fields;
 mod file;
+mod inspection;
 mod lane;
 mod mapping;
 mod mode;
@@ -21,17 +22,20 @@ mod sift;
 mod skipped;
 mod suspicion;
 
+use std::fmt;
 use std::path::Path;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{CopyFrom, MostRejects, Policy, Rejecting};
 use crate::progress::{Changes, Event, Outcome};
+use crate::record::position::Position;
 use crate::run::Stage;
 use crate::source::{self, Source};
 use crate::wire::server::{Ability, Server};
 
 pub(crate) use columns::{check as check_header, mapped};
 pub(crate) use file::{begin, behind_marker, cut_short, ends_with_marker, reading};
+pub(crate) use inspection::{Inspected, Inspection, unjudged};
 pub(crate) use lane::{Lane, Stopped};
 use mode::Destination;
 pub(crate) use place::place;
@@ -65,10 +69,7 @@ pub(crate) async fn copy_from(step: &CopyFrom, stage: &mut Stage<'_>) -> Result<
         stage.notices();
         let loaded = loaded?;
         if loaded.empty {
-            complain(step.on_empty, stage, || {
-                Error::new(ErrorKind::Input, format!("`{source}` holds no record"))
-                    .hint("`on_empty: ok` or `warn` lets the job go on")
-            })?;
+            complain(step.on_empty, stage, || no_record(&source))?;
         }
         scrutiny.note(loaded.rows);
         stage.parts.rows += loaded.rows;
@@ -79,7 +80,7 @@ pub(crate) async fn copy_from(step: &CopyFrom, stage: &mut Stage<'_>) -> Result<
         stage.parts.files.push(source);
         stage.part_done();
     }
-    scrutiny.report(stage).await?;
+    scrutiny.report(true, stage).await?;
     if let Some(rejecting) = &step.rejecting {
         check_share(rejecting, stage)?;
     }
@@ -101,21 +102,32 @@ fn outcome(stage: &Stage<'_>, changes: Option<Changes>) -> Outcome {
 /// Refuses a share of rejected records that the job does not allow, and a step that rejects all.
 fn check_share(rejecting: &Rejecting, stage: &Stage<'_>) -> Result<()> {
     let (rejected, records) = (stage.parts.rejected, stage.parts.records);
-    #[expect(clippy::cast_precision_loss, reason = "a share needs no more")]
-    let share = 100.0 * rejected as f64 / records.max(1) as f64;
+    if rejecting.most.allow(rejected, records) {
+        return Ok(());
+    }
     let what = match rejecting.most {
-        MostRejects::Percent(most) if share > most => {
-            format!(
-                "{rejected} of {records} records were rejected, more than {most}% (`max_rejects`)"
-            )
-        }
-        MostRejects::Any if records > 0 && rejected == records => {
-            format!("all {records} records were rejected")
-        }
-        _ => return Ok(()),
+        MostRejects::Any => format!("all {records} records were rejected"),
+        most => format!(
+            "{rejected} of {records} records were rejected, more than {most} (`max_rejects`)"
+        ),
     };
     let error = Error::new(ErrorKind::Data, what);
     Err(sift::with_places(error, stage.rejects))
+}
+
+/// The error of a file without a record.
+pub(crate) fn no_record(name: impl fmt::Display) -> Error {
+    Error::new(ErrorKind::Input, format!("`{name}` holds no record"))
+        .hint("`on_empty: ok` or `warn` lets the job go on")
+}
+
+/// The error of a record that is too long to be kept.
+fn too_long(at: Position) -> Error {
+    Error::new(
+        ErrorKind::Data,
+        format!("{at}: the record is longer than 64 MiB"),
+    )
+    .hint("is a quote left open there? Where records are neither rejected nor changed, they may be of any length")
 }
 
 /// Refuses what the server would call a syntax error.

@@ -46,9 +46,10 @@ impl<'a> Scrutiny<'a> {
         self.fewest = Some(fewest);
     }
 
-    /// Says what there is to say when every file is in.
-    pub(super) async fn report(self, stage: &mut Stage<'_>) -> Result<()> {
-        for warning in self.findings.iter().flat_map(Findings::warnings) {
+    /// Says what there is to say when every file is in; or read, where nothing is `stored`.
+    pub(super) async fn report(self, stored: bool, stage: &mut Stage<'_>) -> Result<()> {
+        let found = self.findings.iter();
+        for warning in found.flat_map(|findings| findings.warnings(stored)) {
             stage.warn(&warning);
         }
         let column_store = self.table.filter(|table| table.column_store);

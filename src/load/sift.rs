@@ -20,7 +20,7 @@ use super::mode::Destination;
 use super::reconcile::{has_triggers, reconcile};
 use super::shape::Shaper;
 use super::sieve::{Fault, LONGEST, Sieve, Target};
-use super::{catalog, columns, compatibility, place};
+use super::{catalog, columns, compatibility, place, too_long};
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{CopyFrom, MostRejects, Rejecting, Shaping};
 use crate::name::{Identifier, TableName, column_list};
@@ -65,14 +65,7 @@ pub(super) async fn load(
         markers,
         findings: findings.as_deref(),
     };
-    let (way, sieve) = match &step.shaping {
-        Some(shaping) => opened.shaped(shaping, destination, stage).await?,
-        // Behind a savepoint such a server loads no COPY that may fail.
-        None if !stage.is_alone() && !server.can(Ability::SavepointAroundCopy) => {
-            opened.shaped(&Shaping::none(), destination, stage).await?
-        }
-        None => opened.raw(destination, stage).await?,
-    };
+    let (way, sieve) = opened.ways(destination, stage).await?;
     let here = Here {
         step,
         source,
@@ -122,17 +115,38 @@ pub(super) async fn load(
 }
 
 /// A file that is open, on its way to the table.
-struct Opened<'a> {
-    step: &'a CopyFrom,
-    source: &'a Source,
-    begin: &'a Begin,
-    server: &'a Server,
-    markers: bool,
+pub(super) struct Opened<'a> {
+    pub(super) step: &'a CopyFrom,
+    pub(super) source: &'a Source,
+    pub(super) begin: &'a Begin,
+    pub(super) server: &'a Server,
+    pub(super) markers: bool,
     /// What is looked for in the values.
-    findings: Option<&'a Findings>,
+    pub(super) findings: Option<&'a Findings>,
 }
 
 impl Opened<'_> {
+    /// How its records get into the table, and what tells those that cannot from the others.
+    pub(super) async fn ways(
+        &self,
+        destination: &mut Destination,
+        stage: &mut Stage<'_>,
+    ) -> Result<(Way, Sieve)> {
+        match &self.step.shaping {
+            Some(shaping) => self.shaped(shaping, destination, stage).await,
+            // Behind a savepoint such a server loads no COPY that may fail.
+            None if self.step.rejecting.is_some() && !self.survives(stage) => {
+                self.shaped(&Shaping::none(), destination, stage).await
+            }
+            None => self.raw(destination, stage).await,
+        }
+    }
+
+    /// Whether the transaction, if there is one, goes on behind a COPY that fails.
+    fn survives(&self, stage: &Stage<'_>) -> bool {
+        stage.is_alone() || self.server.can(Ability::SavepointAroundCopy)
+    }
+
     /// Records as they are.
     async fn raw(
         &self,
@@ -154,7 +168,9 @@ impl Opened<'_> {
             .iter()
             .map(|column| Some(compatibility::nulls(column, dialect)));
         let fields = Fields::new(dialect, nulls.collect(), self.markers, self.begin.lines);
-        let target = self.target(&into, columns, &table, stage).await?;
+        let target = self
+            .target(&into, columns, &table, destination, stage)
+            .await?;
         let options = dialect.copy_options(stage.session.standard_conforming_strings());
         let copy = format!("COPY {into}{} FROM stdin {options}", column_list(&listed));
         let inspector = self.findings.and_then(|findings| {
@@ -181,8 +197,7 @@ impl Opened<'_> {
         } else {
             self.table(&into, stage).await?
         };
-        let survives = stage.is_alone() || self.server.can(Ability::SavepointAroundCopy);
-        let by_sql = shaping.needs_sql() || step.rejecting.is_some() && !survives;
+        let by_sql = shaping.needs_sql() || step.rejecting.is_some() && !self.survives(stage);
         let way = if by_sql {
             let fields = FieldsTable::new(shaping, &mapping, &into, &table, self.server);
             Way::Fields(Box::new(fields))
@@ -196,7 +211,9 @@ impl Opened<'_> {
         let inspector = self
             .findings
             .and_then(|findings| findings.values_inspector(&columns));
-        let target = self.target(&into, columns, &table, stage).await?;
+        let target = self
+            .target(&into, columns, &table, destination, stage)
+            .await?;
         let shaper = Shaper::new(step, shaping, &mapping, by_sql).ok_or_else(|| {
             Error::new(
                 ErrorKind::Data,
@@ -227,23 +244,23 @@ impl Opened<'_> {
         into: &TableName,
         columns: Vec<Identifier>,
         table: &catalog::Table,
+        destination: &Destination,
         stage: &mut Stage<'_>,
     ) -> Result<Target> {
-        let filled = has_triggers(into, stage.session).await?;
+        let filled = destination.has_triggers() && has_triggers(into, stage.session).await?;
+        let found: Vec<_> = table
+            .columns
+            .iter()
+            .map(|column| destination.taking(column))
+            .collect();
         let of = &self.step.table;
-        Ok(Target::new(
-            of,
-            columns,
-            &table.columns,
-            filled,
-            stage.session,
-        ))
+        Ok(Target::new(of, columns, &found, filled, stage.session))
     }
 }
 
 /// How the records of a batch get into the table.
 #[derive(Debug)]
-enum Way {
+pub(super) enum Way {
     /// By this COPY.
     Copy(String),
     /// As text into a table, and by SQL from there.
@@ -703,19 +720,12 @@ impl<'a> Sift<'a> {
             fields.remove(stage.session).await?;
         }
         let end = supply.end.unwrap_or_default();
-        match end.marker {
-            Some(marker) if marker.followed || !marker.alone => {
-                return Err(self.here.marker(marker, supply.sieve.open_record().0));
-            }
-            _ => {}
-        }
-        if end.in_quote {
-            // Everything behind the quote is one record: nobody means that.
-            let oddities = supply.oddities.as_ref();
-            return Err(self.here.open_quote(supply.last, oddities));
-        }
+        let at = supply.sieve.open_record().0;
+        let oddities = supply.oddities.as_ref();
+        self.here
+            .check_end(end, at, supply.last, self.bytes, oddities)?;
         self.here.note_end(end, stage);
-        if let Some(oddities) = &supply.oddities {
+        if let Some(oddities) = oddities {
             self.here.note_oddities(oddities, stage);
         }
         reconcile(&self.here, self.sent, self.rows, stage).await?;
@@ -858,12 +868,6 @@ impl Supply {
         if length <= LONGEST {
             return Ok(());
         }
-        Err(Halt::Error(
-            Error::new(
-                ErrorKind::Data,
-                format!("{at}: the record is longer than 64 MiB"),
-            )
-            .hint("is a quote left open there? Where records are neither rejected nor changed, they may be of any length"),
-        ))
+        Err(Halt::Error(too_long(at)))
     }
 }

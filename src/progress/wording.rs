@@ -30,6 +30,15 @@ pub(crate) fn rows(number: u64) -> String {
     )
 }
 
+/// `1 record`, `2 records`.
+pub(crate) fn records(number: u64) -> String {
+    format!(
+        "{} record{}",
+        count(number),
+        if number == 1 { "" } else { "s" }
+    )
+}
+
 /// Bytes in decimal units: `512 B`, `7.1 MB`.
 #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
 pub(crate) fn bytes(number: u64) -> String {
@@ -221,7 +230,7 @@ pub(super) fn done(job: &str, totals: Totals, elapsed: Duration) -> String {
 }
 
 /// A name on one line: table and file names may hold line feeds and worse.
-pub(super) fn one_line(name: &str) -> String {
+pub(crate) fn one_line(name: &str) -> String {
     let mut out = String::with_capacity(name.len());
     for c in name.chars() {
         if c.is_control() {
@@ -231,6 +240,28 @@ pub(super) fn one_line(name: &str) -> String {
         }
     }
     out
+}
+
+/// `line` cut between words so that no piece is wider than `width`, as far as words allow.
+pub(crate) fn wrapped(line: &str, width: usize) -> Vec<String> {
+    let mut pieces = vec![String::new()];
+    let mut used = 0;
+    for word in line.split(' ') {
+        let length = word.chars().count();
+        if used > 0 && used + 1 + length > width {
+            pieces.push(String::new());
+            used = 0;
+        }
+        if let Some(piece) = pieces.last_mut() {
+            if used > 0 {
+                piece.push(' ');
+                used += 1;
+            }
+            piece.push_str(word);
+            used += length;
+        }
+    }
+    pieces
 }
 
 /// A notice of the server, with its detail and hint.
@@ -283,5 +314,13 @@ mod tests {
             outcome(&Outcome::Sql(tags), Duration::from_millis(3)),
             "INSERT 0 1 x 2, SELECT 2 (3 ms)"
         );
+    }
+
+    #[test]
+    fn a_long_line_is_wrapped_between_words() {
+        assert_eq!(wrapped("a bb ccc dddd", 5), ["a bb", "ccc", "dddd"]);
+        assert_eq!(wrapped("abcdefgh ij", 5), ["abcdefgh", "ij"]);
+        assert_eq!(wrapped("", 5), [""]);
+        assert_eq!(wrapped("a  b", 5), ["a  b"]);
     }
 }

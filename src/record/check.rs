@@ -226,6 +226,12 @@ impl Check {
         self.look_closely(value)
     }
 
+    /// Whether there are values of which it is known that they are refused, beside those in another
+    /// encoding.
+    pub fn foretells(&self) -> bool {
+        self.kind != Kind::Unknown && self.facts.rules != Rules::Other
+    }
+
     /// Whether it is of the usual form, which every server takes. Plain values are ASCII, and not
     /// empty.
     #[inline]

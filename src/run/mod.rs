@@ -3,13 +3,14 @@
 mod attempt;
 mod attempts;
 mod bound;
-mod connection;
+pub(crate) mod connection;
 mod done;
 mod expert;
 mod settings;
 mod sql;
 mod state;
 mod stop;
+mod trial;
 
 use crate::error::Result;
 use crate::job::Job;
@@ -20,7 +21,9 @@ use crate::wire::target::Target;
 
 use done::Parts;
 pub(crate) use settings::apply as settings;
+pub(crate) use sql::{clipped, excerpt, expected};
 pub use stop::{Reason, Stop, Stopper, stop};
+pub(crate) use trial::Trial;
 
 /// What a step works with.
 pub(crate) struct Stage<'a> {

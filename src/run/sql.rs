@@ -5,7 +5,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::job::{Expect, Sql};
 use crate::progress::{Event, Outcome, Table};
 use crate::wire::error::{ServerMessage, WireError};
-use crate::wire::session::{Reply, Row};
+use crate::wire::session::{Column, Reply, Row};
 
 /// Rows of a result that are kept to be shown.
 const ROWS_SHOWN: usize = 1000;
@@ -122,7 +122,7 @@ fn refused(error: WireError, sql: &str, step: &Sql) -> Error {
 }
 
 /// The line of `sql` the server points at, with a caret under the place.
-fn excerpt(sql: &str, said: &ServerMessage) -> Option<String> {
+pub(crate) fn excerpt(sql: &str, said: &ServerMessage) -> Option<String> {
     let before: String = sql.chars().take(said.position?.checked_sub(1)?).collect();
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
     let number = before.matches('\n').count() + 1;
@@ -140,7 +140,7 @@ fn excerpt(sql: &str, said: &ServerMessage) -> Option<String> {
 }
 
 /// The first characters of a long statement.
-pub(super) fn clipped(sql: &str) -> String {
+pub(crate) fn clipped(sql: &str) -> String {
     let sql = sql.trim();
     if sql.chars().count() <= QUOTED {
         return sql.to_owned();
@@ -149,15 +149,32 @@ pub(super) fn clipped(sql: &str) -> String {
     format!("{start} ...")
 }
 
+/// The error of an expectation that does not hold.
+fn broken(query: &str, what: &str) -> Error {
+    Error::new(
+        ErrorKind::Expect,
+        format!("the expectation does not hold: {what}"),
+    )
+    .line("query", clipped(query))
+}
+
+/// Whether a query with these columns can hold.
+///
+/// # Errors
+/// [`ErrorKind::Expect`] when it cannot.
+pub(crate) fn expected(columns: &[Column], query: &str) -> Result<()> {
+    match columns.first() {
+        Some(column) if column.type_oid != BOOL => {
+            let what = format!("its first column, `{}`, is not a boolean", column.name);
+            Err(broken(query, &what)
+                .hint("write a comparison, for example `SELECT count(*) > 0 FROM t`"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Runs an `expect` step.
 pub(super) async fn expect(step: &Expect, stage: &mut Stage<'_>) -> Result<Outcome> {
-    let broken = |what: String| {
-        Error::new(
-            ErrorKind::Expect,
-            format!("the expectation does not hold: {what}"),
-        )
-        .line("query", clipped(&step.query))
-    };
     let failed = |error: WireError| {
         let place = error
             .server()
@@ -166,15 +183,10 @@ pub(super) async fn expect(step: &Expect, stage: &mut Stage<'_>) -> Result<Outco
         Error::from(error).line("query", place)
     };
     let mut exchange = stage.session.query(&step.query).await.map_err(failed)?;
-    let (mut rows, mut untrue, mut not_boolean) = (0, None, None);
+    let (mut rows, mut untrue, mut found) = (0, None, Vec::new());
     while let Some(reply) = exchange.next().await.map_err(failed)? {
         match reply {
-            Reply::Columns(columns) => {
-                not_boolean = columns
-                    .first()
-                    .filter(|column| column.type_oid != BOOL)
-                    .map(|column| column.name.clone());
-            }
+            Reply::Columns(columns) => found = columns,
             Reply::Row(row) => {
                 rows += 1;
                 if row.bytes(0) != Some(b"t") {
@@ -188,17 +200,12 @@ pub(super) async fn expect(step: &Expect, stage: &mut Stage<'_>) -> Result<Outco
             Reply::CopyOut | Reply::Done(_) => {}
         }
     }
-    if let Some(column) = not_boolean {
-        return Err(
-            broken(format!("its first column, `{column}`, is not a boolean"))
-                .hint("write a comparison, for example `SELECT count(*) > 0 FROM t`"),
-        );
-    }
+    expected(&found, &step.query)?;
     if rows == 0 {
-        return Err(broken("it returns no row".into()));
+        return Err(broken(&step.query, "it returns no row"));
     }
     match untrue {
-        Some((row, text)) => Err(broken(format!("row {row} is ({text})"))),
+        Some((row, text)) => Err(broken(&step.query, &format!("row {row} is ({text})"))),
         None => Ok(Outcome::Holds(rows)),
     }
 }

@@ -136,7 +136,7 @@ impl Stop {
     }
 
     /// Names the connection whose statement a stop must cancel.
-    pub(super) fn watch(&self, canceller: Option<Canceller>) {
+    pub(crate) fn watch(&self, canceller: Option<Canceller>) {
         *self
             .shared
             .canceller

@@ -2,6 +2,8 @@
 
 mod query;
 
+pub(crate) use query::bare;
+
 use crate::error::{Error, Result};
 use crate::job::{CopyTo, Output, Unload};
 use crate::name::column_list;

@@ -5,7 +5,7 @@
 ///
 /// Text in quotes, in dollar quotes and in comments is told apart by PostgreSQL's rules (manual,
 /// "Lexical Structure"). SQL that breaks them is left for the server to refuse.
-pub(super) fn bare(sql: &str) -> &str {
+pub(crate) fn bare(sql: &str) -> &str {
     let (mut rest, mut end) = (sql, 0);
     while let Some(first) = rest.chars().next() {
         let (length, counts) = match first {

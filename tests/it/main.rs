@@ -3,6 +3,7 @@
 mod bytes;
 mod checks;
 mod doctor;
+mod dry_run;
 mod embedded;
 mod failover;
 mod failures;

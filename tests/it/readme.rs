@@ -120,6 +120,7 @@ fn every_option_and_exit_code_of_the_readme_is_in_the_help() {
         "--quiet",
         "--verbose",
         "--progress",
+        "--dry-run",
     ] {
         assert!(
             readme.contains(&format!("`{option}")) && help.contains(option),

@@ -63,7 +63,7 @@ fn warnings(server: &Server, step: &CopyFrom, columns: &[Identifier], data: &str
     }
     inspector.finish();
     findings.take(inspector, &Source::File("orders.csv".into()));
-    findings.warnings().collect()
+    findings.warnings(true).collect()
 }
 
 #[test]

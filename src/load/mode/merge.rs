@@ -185,6 +185,22 @@ impl<'a> Merge<'a> {
         })
     }
 
+    /// What is done, in words.
+    pub(super) fn words(&self) -> &'static str {
+        let sets = !self.statements.set.is_empty();
+        match (self.change, self.locks()) {
+            (Change::Delete, _) => "DELETE",
+            (Change::Upsert, false) if sets => "INSERT ... ON CONFLICT DO UPDATE",
+            (Change::Upsert | Change::InsertNew, false) => "INSERT ... ON CONFLICT DO NOTHING",
+            (Change::Upsert, true) if sets => {
+                "UPDATE and INSERT, other writers locked out meanwhile"
+            }
+            (Change::Upsert | Change::InsertNew, true) => {
+                "INSERT, other writers locked out meanwhile"
+            }
+        }
+    }
+
     /// Merges the `rows` of the staging table, each of which has a key of its own.
     pub(super) async fn run(&self, rows: u64, session: &mut Session) -> Result<Changes, Refused> {
         if self.locks() {

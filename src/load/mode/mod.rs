@@ -13,6 +13,7 @@ mod statements;
 mod swap;
 mod target;
 
+use super::catalog::Column;
 use crate::error::Result;
 use crate::job::{CopyFrom, Mode};
 use crate::name::{Identifier, TableName};
@@ -20,6 +21,7 @@ use crate::progress::Changes;
 use crate::run::Stage;
 use crate::source::Source;
 use crate::wire::error::WireError;
+use crate::wire::server::Server;
 
 use staging::Staging;
 use swap::Swap;
@@ -33,6 +35,8 @@ pub(super) enum Destination {
     Staging(Box<Staging>),
     /// Into a new table, to take the place of the table.
     Swap(Box<Swap>),
+    /// Nowhere: it is to be known what a staging table would be like.
+    Planned(Box<Staging>),
 }
 
 impl Destination {
@@ -58,6 +62,55 @@ impl Destination {
         }
     }
 
+    /// Finds out what [`prepare`](Self::prepare) would, and makes and changes nothing. What goes
+    /// there is to be thrown away.
+    ///
+    /// # Errors
+    /// The table does not allow what the step wants.
+    pub(super) async fn plan(step: &CopyFrom, stage: &mut Stage<'_>) -> Result<Self> {
+        match &step.mode {
+            Mode::Append => {}
+            Mode::Replace { swap: true } => {
+                Swap::check(step, stage).await?;
+            }
+            Mode::Replace { swap: false } => replace::check(step, stage).await?,
+            Mode::ByKey(by_key) => {
+                let staging = Staging::prepare(step, by_key, stage).await?;
+                return Ok(Self::Planned(Box::new(staging)));
+            }
+        }
+        Ok(Self::Table)
+    }
+
+    /// Whether the table that the records go to first may have triggers: temporary ones have none.
+    pub(super) fn has_triggers(&self) -> bool {
+        matches!(self, Self::Table)
+    }
+
+    /// A column of the table as it takes records there, found as the catalog has it.
+    pub(super) fn taking(&self, column: &Column) -> Column {
+        let not_null = match self {
+            Self::Planned(staging) => staging.demands(&column.name),
+            _ => column.not_null,
+        };
+        Column {
+            not_null,
+            ..column.clone()
+        }
+    }
+
+    /// How the records come into the table, in words, once [`columns`](Self::columns) are known.
+    pub(super) fn words(&self, step: &CopyFrom, server: &Server) -> String {
+        match (self, &step.mode) {
+            (Self::Planned(staging) | Self::Staging(staging), _) => staging.words(server),
+            (_, Mode::Replace { swap: true }) => {
+                "COPY into a new table, which takes the place of the old one".into()
+            }
+            (_, Mode::Replace { swap: false }) => "TRUNCATE, then COPY straight into it".into(),
+            _ => "COPY straight into it".into(),
+        }
+    }
+
     /// The table that the COPY of a file fills, and the column list of it. `columns` are those that
     /// the file or the job names; none for all.
     ///
@@ -74,6 +127,10 @@ impl Destination {
             Self::Table => Ok((step.table.clone(), columns)),
             Self::Staging(staging) => staging.columns(step, source, columns, stage).await,
             Self::Swap(swap) => Ok((swap.table(), columns)),
+            Self::Planned(staging) => {
+                let columns = staging.plan(step, source, columns, stage)?;
+                Ok((step.table.clone(), columns))
+            }
         }
     }
 
@@ -81,7 +138,9 @@ impl Destination {
     pub(super) fn copied(&mut self, source: &Source, rows: u64, rejected: u64) {
         match self {
             Self::Table | Self::Swap(_) => {}
-            Self::Staging(staging) => staging.copied(source, rows, rejected),
+            Self::Staging(staging) | Self::Planned(staging) => {
+                staging.copied(source, rows, rejected);
+            }
         }
     }
 
@@ -95,7 +154,7 @@ impl Destination {
         stage: &mut Stage<'_>,
     ) -> Result<Option<Changes>> {
         match self {
-            Self::Table => Ok(None),
+            Self::Table | Self::Planned(_) => Ok(None),
             Self::Staging(staging) => staging.finish(step, stage).await,
             Self::Swap(swap) => swap.finish(stage).await.map(|()| None),
         }
@@ -104,7 +163,7 @@ impl Destination {
     /// The error as it is about the table that people know.
     pub(super) fn in_words_of(&self, step: &CopyFrom, error: WireError) -> WireError {
         match self {
-            Self::Table => error,
+            Self::Table | Self::Planned(_) => error,
             Self::Staging(_) => {
                 let ours = (staging::NAME, step.table.name().as_str());
                 renamed(error, &[ours])
@@ -116,7 +175,7 @@ impl Destination {
     /// What to do about `error`, where the mode knows it.
     pub(super) fn hint(&self, error: &WireError) -> Option<String> {
         match self {
-            Self::Table | Self::Swap(_) => None,
+            Self::Table | Self::Swap(_) | Self::Planned(_) => None,
             Self::Staging(staging) => staging.hint(error),
         }
     }

@@ -38,7 +38,7 @@ pub(super) struct Filed {
     pub(super) is_whole: bool,
 }
 
-/// What is known once the columns are.
+/// What is known once the columns are: the table is made of them.
 #[derive(Debug)]
 pub(super) struct Made {
     pub(super) columns: Vec<Identifier>,
@@ -104,30 +104,79 @@ impl Staging {
         named: Vec<Identifier>,
         stage: &mut Stage<'_>,
     ) -> Result<(TableName, Vec<Identifier>)> {
-        let columns = if !named.is_empty() {
+        let had_a_table = self.made.is_some();
+        let columns = self.listed(step, source, named)?;
+        if self.decide(&columns, source, stage)? {
+            // What is empty can be made again.
+            if had_a_table {
+                self.drop(stage).await?;
+            }
+            self.make(stage).await?;
+        }
+        Ok((self.table.clone(), columns))
+    }
+
+    /// The same, where nothing is to be made: the column list.
+    pub(super) fn plan(
+        &mut self,
+        step: &CopyFrom,
+        source: &Source,
+        named: Vec<Identifier>,
+        stage: &Stage<'_>,
+    ) -> Result<Vec<Identifier>> {
+        let columns = self.listed(step, source, named)?;
+        self.decide(&columns, source, stage)?;
+        Ok(columns)
+    }
+
+    /// The columns of a file that names these.
+    fn listed(
+        &self,
+        step: &CopyFrom,
+        source: &Source,
+        named: Vec<Identifier>,
+    ) -> Result<Vec<Identifier>> {
+        if !named.is_empty() {
             if step.header == Header::Map {
                 let whose = format!("the header of `{source}`");
                 self.target.check_columns(&named, &whose)?;
             }
-            named
-        } else if step.header == Header::Map {
+            return Ok(named);
+        }
+        Ok(if step.header == Header::Map {
             // Not even a header: a file that says nothing of columns.
             let made = self.made.as_ref().map(|made| made.columns.clone());
             made.unwrap_or_else(|| self.named_key().0.to_vec())
         } else {
             self.target.all()
-        };
+        })
+    }
+
+    /// Decides on the columns of the table. `true` where it is to be made of them.
+    fn decide(
+        &mut self,
+        columns: &[Identifier],
+        source: &Source,
+        stage: &Stage<'_>,
+    ) -> Result<bool> {
         match &self.made {
-            Some(made) if made.has_same(&columns) => {}
-            // What is empty can be made again.
-            Some(_) if self.rows() == 0 => {
-                self.drop(stage).await?;
-                self.make(columns.clone(), stage).await?;
+            Some(made) if made.has_same(columns) => return Ok(false),
+            Some(made) if self.rows() > 0 => {
+                return Err(other_columns(made, columns, source, &self.files));
             }
-            Some(made) => return Err(other_columns(made, &columns, source, &self.files)),
-            None => self.make(columns.clone(), stage).await?,
+            _ => {}
         }
-        Ok((self.table.clone(), columns))
+        let key = self.key(columns)?;
+        self.made = Some(Made {
+            columns: columns.to_vec(),
+            key,
+        });
+        let merge = self.merge(stage.session.server())?;
+        merge.check()?;
+        if let Some(price) = merge.price().filter(|_| self.files.is_empty()) {
+            stage.warn(&price);
+        }
+        Ok(true)
     }
 
     fn rows(&self) -> u64 {
@@ -143,17 +192,10 @@ impl Staging {
         Ok(())
     }
 
-    async fn make(&mut self, columns: Vec<Identifier>, stage: &mut Stage<'_>) -> Result<()> {
-        let key = self.key(&columns)?;
-        self.made = Some(Made { columns, key });
+    async fn make(&self, stage: &mut Stage<'_>) -> Result<()> {
         let merge = self.merge(stage.session.server())?;
-        merge.check()?;
         let statements = self.definition(&merge, stage.session.server());
         let rehearsal = merge.statements.rehearse();
-        let first = self.files.is_empty();
-        if let Some(price) = merge.price().filter(|_| first) {
-            stage.warn(&price);
-        }
         for sql in statements {
             let made = stage.session.run(&sql).await;
             made.map_err(|error| self.refused("cannot make a staging table for", error))?;
@@ -206,6 +248,14 @@ impl Staging {
         ))
     }
 
+    /// How the records come into the target, in words.
+    pub(super) fn words(&self, server: &Server) -> String {
+        let merge = self.merge(server).ok();
+        let how = merge.map_or("merged by the key", |merge| merge.words());
+        let key = listed(self.named_key().0);
+        format!("COPY into a temporary table, then by key ({key}): {how}")
+    }
+
     /// The statements that make the table.
     ///
     /// It has the types of the target and none of its defaults. What every record must fulfil, whatever
@@ -245,7 +295,7 @@ impl Staging {
         let mut demands: Vec<String> = statements
             .columns
             .iter()
-            .filter(|name| statements.key.contains(name) || self.must_be_there(name))
+            .filter(|name| self.demands(name))
             .map(|name| format!("ALTER COLUMN {name} SET NOT NULL"))
             .collect();
         let checks = self.target.checks.iter();
@@ -274,9 +324,12 @@ impl Staging {
             && !self.target.changes_rows
     }
 
-    fn must_be_there(&self, name: &Identifier) -> bool {
+    /// Whether NULL is refused in this column.
+    pub(super) fn demands(&self, name: &Identifier) -> bool {
+        let of_key = |made: &Made| made.key.contains(name);
         let not_null = |column: &Column| column.not_null;
-        self.becomes_row() && self.target.column(name).is_some_and(not_null)
+        self.made.as_ref().is_some_and(of_key)
+            || self.becomes_row() && self.target.column(name).is_some_and(not_null)
     }
 
     /// Takes note of rows.

@@ -17,7 +17,7 @@ use crate::job::CopyFrom;
 use crate::name::{Identifier, TableName};
 use crate::run::Stage;
 use crate::wire::error::WireError;
-use crate::wire::server::Ability;
+use crate::wire::server::{Ability, Server};
 
 use definition::{Definition, Maker, rights};
 
@@ -41,25 +41,12 @@ impl Swap {
     /// The server, the table, or what hangs on it does not allow a swap.
     pub(super) async fn prepare(step: &CopyFrom, stage: &mut Stage<'_>) -> Result<Self> {
         let called = step.table.plain();
-        let server = stage.session.server();
-        if !server.can(Ability::SwapTables) {
-            return Err(Error::new(
-                ErrorKind::Server,
-                format!("a table cannot be swapped on {server}: what hangs on it is not known well enough"),
-            )
-            .hint("`swap: false` empties the table and fills it, in one transaction"));
-        }
+        check_server(stage.session.server())?;
         // The lock comes first: what is read of the table then stays so.
         let lock = format!("LOCK TABLE {} IN SHARE UPDATE EXCLUSIVE MODE", step.table);
         let locked = stage.session.run(&lock).await;
         locked.map_err(|error| refused(error, &called, &[]))?;
-        let target = Target::read(&step.table, stage.session).await?;
-        check_owner(&target, stage).await?;
-        let found = obstacles::obstacles(&target.oid, stage.session).await;
-        let found = found.map_err(|error| refused(error, &called, &[]))?;
-        if !found.is_empty() {
-            return Err(blocked(&called, &found));
-        }
+        let target = Self::check(step, stage).await?;
         let name = Identifier::new(format!("dwsload_new_{}", target.oid));
         let name = name.map_err(|what| Error::new(ErrorKind::Server, what))?;
         let new = TableName::new(Some(target.schema.clone()), name);
@@ -80,6 +67,23 @@ impl Swap {
         };
         swap.run(&swap.definition.create, stage).await?;
         Ok(swap)
+    }
+
+    /// Whether the table may be swapped; what is known of it then. It may change, unless it is locked.
+    ///
+    /// # Errors
+    /// The server, the table, or what hangs on it does not allow a swap.
+    pub(super) async fn check(step: &CopyFrom, stage: &mut Stage<'_>) -> Result<Target> {
+        let called = step.table.plain();
+        check_server(stage.session.server())?;
+        let target = Target::read(&step.table, stage.session).await?;
+        check_owner(&target, stage).await?;
+        let found = obstacles::obstacles(&target.oid, stage.session).await;
+        let found = found.map_err(|error| refused(error, &called, &[]))?;
+        if !found.is_empty() {
+            return Err(blocked(&called, &found));
+        }
+        Ok(target)
     }
 
     /// The table to fill.
@@ -143,6 +147,17 @@ impl Swap {
 
 fn refused(error: WireError, called: &str, names: &[(&str, &str)]) -> Error {
     Error::from(renamed(error, names)).within(format!("cannot swap `{called}`"))
+}
+
+fn check_server(server: &Server) -> Result<()> {
+    if server.can(Ability::SwapTables) {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::Server,
+        format!("a table cannot be swapped on {server}: what hangs on it is not known well enough"),
+    )
+    .hint("`swap: false` empties the table and fills it, in one transaction"))
 }
 
 /// Only the owner may drop a table, and give its name to another.

@@ -1,0 +1,238 @@
+//! `copy_from`: its table, its mode, and every record of its files.
+
+use std::io::{IsTerminal, stdin};
+
+use super::looked::{File, Listener, Looked, State, mode};
+use super::{Check, PATIENCE, ground, is_over, unchecked};
+use crate::doctor::{Patient, Table, absent, header_fits, may_load};
+use crate::error::{Error, ErrorKind, Result};
+use crate::job::{CopyFrom, Job, Mode, Policy, Step, Transaction};
+use crate::load::{self, Inspected, Inspection, catalog};
+use crate::name::TableName;
+use crate::progress::wording;
+use crate::run::Stage;
+use crate::source::{self, Begin, Source};
+
+impl Check<'_> {
+    /// Checks a step that loads files.
+    pub(super) async fn copy_from(
+        &mut self,
+        step: &Step,
+        load: &CopyFrom,
+        looked: &mut Looked,
+    ) -> Result<()> {
+        looked.fact("mode", mode(load));
+        if let Err(error) = load::check(load, self.session.server()) {
+            looked.errors.push(error);
+        }
+        let relation = self
+            .relation(step, &load.table, ": no value is checked", looked)
+            .await?;
+        if let Some(relation) = relation.as_ref().filter(|_| is_direct(load)) {
+            self.take(step, &load.table, may_load(load, relation), looked);
+        }
+        let table = match &relation {
+            Some(_) => catalog::look_up(&load.table, self.session).await?,
+            None => None,
+        };
+        let sources = self.sources(step, load, looked)?;
+        let listener = Listener::new(self.observer);
+        let mut stage = self
+            .trial
+            .stage(step.number, self.session, &listener, &self.stop);
+        let (mut inspection, planned) = Inspection::new(load, table.is_some(), &mut stage).await?;
+        ground::firm(stage.session).await?;
+        let mut errors = Vec::from_iter(planned.err());
+        let mut files = Vec::new();
+        for source in sources {
+            let file = if let Some(why) = unread(self.job, step, &source) {
+                State::Unread(why)
+            } else {
+                let read = read(
+                    load,
+                    relation.as_ref(),
+                    &source,
+                    &mut inspection,
+                    &mut stage,
+                )
+                .await;
+                match read {
+                    Ok(read) => State::Read(read),
+                    Err(error) if is_over(&error) => return Err(error),
+                    Err(error) => {
+                        ground::firm(stage.session).await?;
+                        errors.push(error);
+                        State::Failed
+                    }
+                }
+            };
+            files.push(File {
+                name: source.to_string(),
+                state: file,
+            });
+        }
+        if table.is_some() {
+            looked.fact("way", inspection.words(stage.session.server()));
+        }
+        inspection.report(&mut stage).await?;
+        looked.files.extend(files);
+        looked.warnings.extend(listener.into_warnings());
+        for error in errors {
+            self.take(step, &load.table, Err(error), looked);
+        }
+        if let Some(table) = &table {
+            let unchecked = unchecked::unchecked(load, table, self.session).await?;
+            let unchecked = unchecked.map(|text| format!("{text} (`--load` checks them)"));
+            let unchecked = unchecked.map(|text| ("unchecked", text));
+            looked.facts.extend(unchecked);
+        }
+        Self::limits(load, looked);
+        Ok(())
+    }
+
+    /// The table that a step names; `None`, and said, where it is not there: `so` is what follows
+    /// where an earlier step makes it.
+    pub(super) async fn relation(
+        &mut self,
+        step: &Step,
+        name: &TableName,
+        so: &str,
+        looked: &mut Looked,
+    ) -> Result<Option<Table>> {
+        let mut patient = Patient {
+            session: self.session,
+            patience: PATIENCE,
+        };
+        if let Some(table) = Table::find(name, &mut patient).await? {
+            return Ok(Some(table));
+        }
+        match self.job.maker_of(name, step) {
+            Some(maker) => looked.fact(
+                "unchecked",
+                format!(
+                    "`{}` is not there yet, step {maker} makes it{so}",
+                    name.plain()
+                ),
+            ),
+            None => looked.errors.push(absent(name, &mut patient).await?),
+        }
+        Ok(None)
+    }
+
+    /// Takes note of what came of a part of a step. An earlier step may put an error right.
+    pub(super) fn take(
+        &self,
+        step: &Step,
+        table: &TableName,
+        outcome: Result<()>,
+        looked: &mut Looked,
+    ) {
+        let Err(error) = outcome else {
+            return;
+        };
+        match self.job.maker_of(table, step) {
+            Some(maker) if error.kind() == ErrorKind::Server => looked.warnings.push(format!(
+                "{}\nstep {maker} may put that right: it names the table in a CREATE, ALTER or GRANT",
+                crate::error::chain(&error)
+            )),
+            _ => looked.errors.push(error),
+        }
+    }
+
+    /// The files of a step, with the policy for missing ones applied.
+    fn sources(&self, step: &Step, load: &CopyFrom, looked: &mut Looked) -> Result<Vec<Source>> {
+        let (sources, absent) = source::expand(&load.input)?;
+        for path in absent {
+            let writer = self.job.writer_of(&path, step);
+            if let Some(writer) = writer.filter(|_| self.job.transaction != Transaction::Job) {
+                looked.files.push(File {
+                    name: path.display().to_string(),
+                    state: State::Unread(format!("not read, step {writer} writes it")),
+                });
+                continue;
+            }
+            complain(load.on_missing, looked, || {
+                load::missing(&path, writer.is_some())
+            });
+        }
+        Ok(sources)
+    }
+
+    /// Looks whether so many records may be rejected, and whether files may be empty.
+    fn limits(load: &CopyFrom, looked: &mut Looked) {
+        let empty: Vec<String> = looked
+            .files
+            .iter()
+            .filter(|file| matches!(&file.state, State::Read(read) if read.records == 0))
+            .map(|file| file.name.clone())
+            .collect();
+        for name in empty {
+            complain(load.on_empty, looked, || load::no_record(&name));
+        }
+        looked.errors.extend(too_many(load, &looked.total()));
+    }
+}
+
+async fn read(
+    load: &CopyFrom,
+    relation: Option<&Table>,
+    source: &Source,
+    inspection: &mut Inspection<'_>,
+    stage: &mut Stage<'_>,
+) -> Result<Inspected> {
+    let relation = relation.filter(|_| is_direct(load));
+    let fits = |begin: &Begin| match relation {
+        Some(relation) => header_fits(load, source, begin, relation),
+        None => Ok(()),
+    };
+    inspection.file(source, stage, fits).await
+}
+
+/// Why a file is not read, where it is not.
+fn unread(job: &Job, step: &Step, source: &Source) -> Option<String> {
+    match source {
+        Source::Stdin if stdin().is_terminal() => Some("not read, it is a terminal".into()),
+        Source::Stdin => None,
+        Source::File(path) => match job.writer_of(path, step) {
+            Some(writer) if job.transaction != Transaction::Job => {
+                Some(format!("not read, step {writer} writes it"))
+            }
+            _ if source.can_be_read_again() => None,
+            _ => Some("not read, which would use it up".into()),
+        },
+    }
+}
+
+/// What the job would do about something that may be a mistake.
+fn complain(policy: Policy, looked: &mut Looked, error: impl FnOnce() -> Error) {
+    match policy {
+        Policy::Fail => looked.errors.push(error()),
+        Policy::Warn => looked.warnings.push(error().to_string()),
+        Policy::Ok => {}
+    }
+}
+
+/// The error of more records that cannot be loaded than the job puts up with.
+fn too_many(load: &CopyFrom, total: &Inspected) -> Option<Error> {
+    let (rejected, records) = (total.rejected, total.records);
+    let counts = format!(
+        "{} of {}",
+        wording::count(rejected),
+        wording::records(records)
+    );
+    let what = match &load.rejecting {
+        _ if rejected == 0 => return None,
+        None => format!("{counts} cannot be loaded"),
+        Some(rejecting) if rejecting.most.allow(rejected, records) => return None,
+        Some(rejecting) => format!(
+            "{counts} would be rejected, and `max_rejects` is {}",
+            rejecting.most
+        ),
+    };
+    Some(Error::new(ErrorKind::Data, what))
+}
+
+/// Whether records go into the table itself.
+fn is_direct(load: &CopyFrom) -> bool {
+    matches!(load.mode, Mode::Append | Mode::Replace { .. })
+}
