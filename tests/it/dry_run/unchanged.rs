@@ -14,7 +14,7 @@ fn contents(database: &Database) -> String {
     let mut text = database.psql(
         "SELECT n.nspname, c.relname, c.relkind, c.relnatts, c.relchecks, c.relhastriggers \
          FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
-         WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', 'gauss') ORDER BY 1, 2",
+         WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', 'gauss') AND n.nspname !~ '^pg_(toast_)?temp_' ORDER BY 1, 2",
     );
     for (kinds, read) in [
         ("'r'", "SELECT t::text FROM $ t ORDER BY 1"),
@@ -22,7 +22,7 @@ fn contents(database: &Database) -> String {
     ] {
         let names = database.psql(&format!(
             "SELECT c.oid::regclass FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
-             WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', 'gauss') AND c.relkind IN ({kinds}) ORDER BY 1"
+             WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast', 'gauss') AND n.nspname !~ '^pg_(toast_)?temp_' AND c.relkind IN ({kinds}) ORDER BY 1"
         ));
         for name in names.lines() {
             text += &format!("\n{name}\n{}", database.psql(&read.replace('$', name)));
