@@ -7,7 +7,7 @@ use super::mode::Destination;
 use super::reconcile::reconcile;
 use super::{columns, place, suspicion};
 use crate::error::{Error, ErrorKind, Result};
-use crate::job::{CopyFrom, Header, Nul};
+use crate::job::{CopyFrom, Header, Mode, Nul};
 use crate::name::column_list;
 use crate::progress::{Event, wording};
 use crate::record::dialect::Format;
@@ -219,12 +219,29 @@ impl Here<'_> {
             let last = lane.positions.records();
             lane.end.in_quote && at.is_some_and(|at| at.record == last)
         });
-        let suspicion = lane.and_then(|lane| self.suspicion(lane, &error, at?, in_quote));
+        let suspicion = match (lane, at) {
+            (Some(lane), Some(at)) => self.suspicion(lane, &error, at, in_quote),
+            (Some(_), None) => self.without_a_place(&error),
+            (None, _) => None,
+        };
         let error = self.refused_at(error, at, in_quote);
         match suspicion {
             Some(hint) => error.hint(hint),
             None => error,
         }
+    }
+
+    /// What to do where the server does not say which record it refuses: a foreign key, and whatever
+    /// is deferred to the end of the COPY.
+    fn without_a_place(&self, error: &WireError) -> Option<String> {
+        let is_late = matches!(error.server()?.class(), "23" | "44" | "P0");
+        let may_be_rejected = self.step.rejecting.is_none()
+            && matches!(self.step.mode, Mode::Append | Mode::Replace { .. })
+            && self.step.dialect.format != Format::Binary
+            && self.server.can(Ability::SavepointAroundCopy);
+        (is_late && may_be_rejected).then(|| {
+            "the server looks at this when all records are in, and does not say which one it is; `on_error: reject` finds it".into()
+        })
     }
 
     /// What the bytes at `at`, and those before, make one think of the error there.

@@ -19,7 +19,6 @@ mod login;
 mod masks;
 mod modes;
 mod parity;
-mod places;
 mod readme;
 mod rejects;
 mod reload;

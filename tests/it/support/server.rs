@@ -37,6 +37,8 @@ pub(crate) struct Options {
     pub(crate) config: Vec<String>,
     /// Lines for `pg_hba.conf`, before those that trust every local user: the first that fits wins.
     pub(crate) hba: Vec<String>,
+    /// Environment variables of its processes.
+    pub(crate) environment: Vec<(String, String)>,
     /// Files for the data folder, name and content, readable by the server alone. A `config` line
     /// names them without a folder.
     pub(crate) files: Vec<(String, String)>,
@@ -55,6 +57,7 @@ impl Options {
             .map(String::from)
             .into(),
             hba: Vec::new(),
+            environment: Vec::new(),
             files: vec![
                 ("server.crt".into(), certificate.into()),
                 ("server.key".into(), key.into()),
@@ -142,6 +145,7 @@ impl Server {
         let log = dir.join("log");
         let started = account
             .command(&binaries.join("pg_ctl"), &dir)
+            .envs(options.environment.iter().cloned())
             .args(["start", "-w", "-s", "-l"])
             .arg(&log)
             .arg("-D")

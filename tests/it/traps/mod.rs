@@ -44,10 +44,12 @@
 //! | rules, which COPY does not fire | rows in the table itself | [`rows::rules_do_not_come_between`] |
 //! | an unknown outcome when the connection falls in the COMMIT | | `wire::lost::a_connection_that_falls_in_the_commit_leaves_it_unknown`, `failover` |
 //! | a run that is repeated after a failure | rows twice | `retry`, `failover` |
-//! | the line number of an error, which is none of the file | | [`coordinates`], `places`, `load::place` |
+//! | the line number of an error, which is none of the file | | [`coordinates`], [`contexts`], `load::place` |
+//! | an error of no line: foreign keys, AFTER triggers | | [`contexts::without_a_record_say_how_to_find_it`] |
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+mod contexts;
 mod coordinates;
 mod headers;
 mod lines;
@@ -171,12 +173,11 @@ fn told(ran: &Ran) -> Vec<&str> {
 
 /// Record, line and byte that an error names.
 fn said(ran: &Ran) -> Option<(u64, u64, u64)> {
-    let number = |word: &str| -> Option<u64> {
-        let (_, after) = ran.stderr.split_once(word)?;
-        let end = after.find(|c: char| !c.is_ascii_digit());
-        after[..end.unwrap_or(after.len())].parse().ok()
-    };
-    Some((number(": record ")?, number(", line ")?, number("byte: ")?))
+    let (place, byte) = ran.stderr.split_once("\n    byte: ")?;
+    let (_, place) = place.rsplit_once(": record ")?;
+    let (record, line) = place.split_once(", line ")?;
+    let byte = byte.lines().next()?;
+    Some((record.parse().ok()?, line.parse().ok()?, byte.parse().ok()?))
 }
 
 /// Why records were rejected, in the order in which they stand in all files.
