@@ -114,7 +114,7 @@ impl Decoder {
         let (mut read, mut written) = (0, 0);
         loop {
             let rest = &raw[read..];
-            let control = rest.iter().position(|byte| C1.contains(byte));
+            let control = first_control(rest);
             let plain = &rest[..control.unwrap_or(rest.len())];
             let room = &mut out[written..];
             let (result, taken, put) = self.inner.decode_to_utf8_without_replacement(
@@ -175,4 +175,17 @@ impl Decoder {
         out.copy_within(MARK.len()..written, 0);
         written - MARK.len()
     }
+}
+
+/// Where the first control character of ISO 8859 is.
+fn first_control(bytes: &[u8]) -> Option<usize> {
+    // Rare as they are, whole chunks are looked at, many bytes at once.
+    let chunk = |chunk: &[u8]| {
+        chunk
+            .iter()
+            .fold(false, |any, byte| any | C1.contains(byte))
+    };
+    let start = 64 * bytes.chunks(64).position(chunk)?;
+    let within = bytes[start..].iter().position(|byte| C1.contains(byte))?;
+    Some(start + within)
 }
