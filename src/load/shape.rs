@@ -227,7 +227,8 @@ fn layout(step: &CopyFrom, shaping: &Shaping, fields: &[Identifier]) -> Option<L
                 [] => vec![String::new()],
                 nulls => nulls.to_vec(),
             };
-            Layout::Fixed(Fixed::new(spans, *unit, *trim, nulls))
+            let fixed = Fixed::new(spans, *unit, *trim, nulls);
+            Layout::Fixed(fixed.in_charset(step.bytes.charset))
         }
         job::Layout::Ndjson => {
             let names = fields.iter().map(|name| name.as_str().to_owned()).collect();

@@ -57,6 +57,22 @@ impl Charset {
         self.put(text, Extent::Written, out)
     }
 
+    /// How many bytes a character of a file has in it.
+    pub fn width(self, character: char) -> usize {
+        match self.0 {
+            Kind::Utf8 => character.len_utf8(),
+            Kind::Utf16 | Kind::Utf16Le | Kind::Utf16Be => 2 * character.len_utf16(),
+            Kind::Iso(_) => 1,
+            Kind::Standard(encoding) if character.is_ascii() || encoding.is_single_byte() => 1,
+            Kind::Standard(_) => {
+                let (mut text, mut bytes) = ([0; 4], Vec::new());
+                // What comes from the file is in its encoding.
+                let _ = self.put(character.encode_utf8(&mut text), Extent::Read, &mut bytes);
+                bytes.len().max(1)
+            }
+        }
+    }
+
     fn put(self, text: &str, extent: Extent, out: &mut Vec<u8>) -> Result<(), Missing> {
         match self.0 {
             Kind::Utf8 => out.extend(text.as_bytes()),

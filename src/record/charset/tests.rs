@@ -282,6 +282,30 @@ fn what_everybody_reads_is_written_and_nothing_else() {
     }
 }
 
+#[test]
+fn characters_are_as_wide_as_in_the_file() {
+    for (name, widths) in [
+        ("utf-8", [1, 2, 3, 4]),
+        ("utf-16", [2, 2, 2, 4]),
+        ("gb18030", [1, 2, 2, 4]),
+        ("gbk", [1, 2, 2, 4]),
+    ] {
+        assert_eq!(
+            ['a', 'é', '中', '𠀀'].map(|c| named(name).width(c)),
+            widths,
+            "{name}"
+        );
+    }
+    assert_eq!(named("latin1").width('é'), 1);
+    assert_eq!(named("windows-1252").width('€'), 1);
+    assert_eq!(['ｱ', '表'].map(|c| named("sjis").width(c)), [1, 2]);
+    assert_eq!(
+        ['ｱ', '表', '丂'].map(|c| named("euc-jp").width(c)),
+        [2, 2, 3]
+    );
+    assert_eq!(['中', '䏰', 'Ê'].map(|c| named("big5").width(c)), [2, 2, 2]);
+}
+
 proptest! {
     #[test]
     fn parts_never_change_what_is_read(

@@ -1,5 +1,6 @@
 //! Values at fixed positions.
 
+use crate::record::charset::Charset;
 use crate::record::check::Fault;
 use crate::record::values::Values;
 
@@ -18,7 +19,7 @@ pub struct Span {
 pub enum Unit {
     /// Characters of UTF-8, a combining mark being one of its own.
     Characters,
-    /// Bytes of UTF-8.
+    /// Bytes of what the file is in.
     Bytes,
 }
 
@@ -39,6 +40,7 @@ pub struct Fixed {
     unit: Unit,
     trim: bool,
     nulls: Vec<String>,
+    charset: Charset,
 }
 
 impl Fixed {
@@ -51,7 +53,15 @@ impl Fixed {
             unit,
             trim,
             nulls,
+            charset: Charset::UTF8,
         }
+    }
+
+    /// The same for a file that was in `charset`: positions in bytes count those of the file.
+    #[must_use]
+    pub fn in_charset(mut self, charset: Charset) -> Self {
+        self.charset = charset;
+        self
     }
 
     /// See [`Layout::read`](super::Layout::read).
@@ -61,16 +71,22 @@ impl Fixed {
     pub fn read(&self, record: &[u8], values: &mut Values) -> Result<(), Fault> {
         values.fill(record);
         let mut ruler = match self.unit {
-            Unit::Characters if !record.is_ascii() => Ruler::of_characters(record)?,
+            Unit::Characters if !record.is_ascii() => Ruler::of_text(record, Width::One)?,
+            Unit::Bytes if !self.is_as_it_is(record) => {
+                Ruler::of_text(record, Width::In(self.charset))?
+            }
             Unit::Characters | Unit::Bytes => Ruler::of_bytes(record),
         };
         for (index, span) in self.spans.iter().enumerate() {
-            let start = match ruler.offset(span.start) {
+            let start = match ruler.offset(span.start)? {
                 Some(start) if start < record.len() || span.end.is_none() => start,
                 _ if self.trim && ends_in_text(record) => record.len(),
                 _ => return Err(self.too_short(record, index, span)),
             };
-            let end = span.end.and_then(|end| ruler.offset(end));
+            let end = match span.end {
+                Some(end) => ruler.offset(end)?,
+                None => None,
+            };
             let end = end.unwrap_or(record.len()).max(start);
             if self.unit == Unit::Bytes {
                 whole_characters(record, start, end)?;
@@ -78,6 +94,11 @@ impl Fixed {
             self.pick(record, start, end, values);
         }
         Ok(())
+    }
+
+    /// Whether a record has the bytes that it has in the file.
+    fn is_as_it_is(&self, record: &[u8]) -> bool {
+        self.charset.is_utf8() || (record.is_ascii() && self.charset.width('a') == 1)
     }
 
     fn pick(&self, record: &[u8], mut start: usize, mut end: usize, values: &mut Values) {
@@ -102,7 +123,16 @@ impl Fixed {
                 "character",
                 "characters",
             ),
-            Unit::Bytes => (record.len(), "byte", "bytes"),
+            Unit::Bytes => {
+                let text = String::from_utf8_lossy(record);
+                let widths = text.chars().map(|character| self.charset.width(character));
+                let length = if self.is_as_it_is(record) {
+                    record.len()
+                } else {
+                    widths.sum()
+                };
+                (length, "byte", "bytes")
+            }
         };
         let units = if length == 1 { one } else { many };
         let (field, position) = (index + 1, span.start.saturating_add(1));
@@ -115,10 +145,18 @@ impl Fixed {
     }
 }
 
+/// How many positions a character has.
+#[derive(Debug, Clone, Copy)]
+enum Width {
+    One,
+    /// As many as its bytes in an encoding.
+    In(Charset),
+}
+
 /// Finds the byte at a position, quickly where positions rise.
 struct Ruler<'a> {
     /// `None` where positions are bytes.
-    text: Option<&'a str>,
+    text: Option<(&'a str, Width)>,
     /// In bytes.
     length: usize,
     /// The last position asked for, and the byte there.
@@ -136,28 +174,47 @@ impl<'a> Ruler<'a> {
         }
     }
 
-    fn of_characters(record: &'a [u8]) -> Result<Self, Fault> {
+    fn of_text(record: &'a [u8], width: Width) -> Result<Self, Fault> {
         let text = std::str::from_utf8(record).map_err(|_| encoding(record))?;
         Ok(Self {
-            text: Some(text),
+            text: Some((text, width)),
             ..Self::of_bytes(record)
         })
     }
 
     /// The byte at `position`, that just behind the record included.
-    fn offset(&mut self, position: usize) -> Option<usize> {
-        let Some(text) = self.text else {
-            return (position <= self.length).then_some(position);
+    ///
+    /// # Errors
+    /// A character goes on there.
+    fn offset(&mut self, position: usize) -> Result<Option<usize>, Fault> {
+        let Some((text, width)) = self.text else {
+            return Ok((position <= self.length).then_some(position));
         };
         if position < self.position {
             (self.position, self.byte) = (0, 0);
         }
-        let ahead = position - self.position;
-        let rest = &text[self.byte..];
-        let mut starts = rest.char_indices().map(|(at, _)| at).chain([rest.len()]);
-        let found = self.byte + starts.nth(ahead)?;
-        (self.position, self.byte) = (position, found);
-        Some(found)
+        let mut rest = text[self.byte..].chars();
+        while self.position < position {
+            let Some(character) = rest.next() else {
+                return Ok(None);
+            };
+            let next = match width {
+                Width::One => self.position + 1,
+                Width::In(charset) => self.position + charset.width(character),
+            };
+            if next > position {
+                let first = self.position + 1;
+                return Err(Fault::new(
+                    "22021",
+                    format!(
+                        "`{character}` has bytes {first} to {next}, and a cut behind byte {position} goes through it"
+                    ),
+                ));
+            }
+            self.position = next;
+            self.byte += character.len_utf8();
+        }
+        Ok(Some(self.byte))
     }
 }
 
@@ -289,6 +346,35 @@ mod tests {
             refused(&characters, b"ab\xe9xyz"),
             "22021: invalid byte sequence for encoding \"UTF8\": 0xe9 0x78 0x79"
         );
+    }
+
+    #[test]
+    fn bytes_are_those_of_the_file() {
+        for (name, spans) in [
+            ("gbk", [2, 4, 6]),
+            ("utf-16", [2, 4, 8]),
+            ("euc-jp", [2, 4, 6]),
+        ] {
+            let [a, b, c] = spans;
+            let spans = [(0, Some(a)), (a, Some(b)), (b, Some(c)), (c, None)];
+            let charset = Charset::named(name).unwrap();
+            let fixed = fixed(&spans, Unit::Bytes, false).in_charset(charset);
+            assert_eq!(
+                read(&fixed, "甲乙xyz".as_bytes()).unwrap(),
+                "甲|乙|xy|z",
+                "{name}"
+            );
+            if name == "gbk" {
+                assert_eq!(
+                    refused(&fixed, "甲x乙xyz".as_bytes()),
+                    "22021: `乙` has bytes 4 to 5, and a cut behind byte 4 goes through it"
+                );
+                assert_eq!(
+                    refused(&fixed, "甲x ".as_bytes()),
+                    "22P04: missing data for field 3: it begins at byte 5, and the record has 4 bytes"
+                );
+            }
+        }
     }
 
     #[test]

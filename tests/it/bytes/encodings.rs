@@ -357,3 +357,20 @@ fn a_character_that_the_encoding_does_not_have_is_told_with_its_row() {
     let ran = scene.unload("table: t, file: out, format: binary, encoding: gbk");
     assert_says(&ran, 2, "the encoding of its session");
 }
+
+#[test]
+fn positions_in_bytes_are_those_of_the_file() {
+    let scene = Scene::new(TABLE);
+    scene.file(
+        "f",
+        encoded("gbk", "01中文  ab\r\n02中文字é\r\n0312345中\r\n"),
+    );
+    let keys = "file: f, table: t, format: fixed, positions_in: bytes, encoding: gbk, on_error: reject, positions: {id: 1-2, name: 3-8, note: 9-10}";
+    assert_says(&scene.load(keys), 3, "1 rejected");
+    let rows = scene.psql("SELECT * FROM t ORDER BY id");
+    assert_eq!(rows, "1|中文|ab\n2|中文字|é");
+    let (_, bytes, reasons) = rejects(&scene);
+    assert_eq!(bytes, encoded("gbk", "0312345中\r\n"));
+    let reason = "`中` has bytes 8 to 9, and a cut behind byte 8 goes through it";
+    assert_eq!(in_short(&reasons), [format!("3 3 29 22021 {reason}")]);
+}
