@@ -4,6 +4,7 @@
 
 use super::catalog::Table;
 use super::mapping::Mapping;
+use super::origin::{Numbering, Origin};
 use crate::job::Shaping;
 use crate::name::{TableName, column_list};
 use crate::record::dialect::{Dialect, Format};
@@ -39,12 +40,12 @@ pub(super) struct Inserted {
 }
 
 impl FieldsTable {
-    /// For a file with this mapping, on its way `into` a table of these columns.
+    /// For a file with this mapping, on its way into a table of these columns.
     pub(super) fn new(
         shaping: &Shaping,
         mapping: &Mapping,
-        into: &TableName,
-        table: &Table,
+        numbering: Option<&Numbering>,
+        (into, table): (&TableName, &Table),
         server: &Server,
     ) -> Self {
         let text = mapping
@@ -77,14 +78,20 @@ impl FieldsTable {
             }
         });
         let computed = shaping.select.iter().map(|(_, sql)| format!("({sql}\n)"));
-        let values: Vec<String> = direct.chain(computed).collect();
+        let number = numbering.map(|Numbering { file, .. }| {
+            let before = Origin::new(*file, 0).number();
+            format!("{RECORD} + {before}")
+        });
+        let values: Vec<String> = direct.chain(computed).chain(number).collect();
+        let mut columns = mapping.columns.clone();
+        columns.extend(numbering.map(|numbering| numbering.column.clone()));
         Self {
             create: format!("CREATE TEMP TABLE {NAME} ({RECORD} bigint{text}){behind}"),
             row: format!("SELECT CAST(NULL AS bigint) AS {RECORD}{nulls}"),
             copy: format!("COPY {NAME} FROM stdin {options}"),
             insert: format!(
                 "INSERT INTO {into}{} SELECT {} FROM {NAME}",
-                column_list(&mapping.columns),
+                column_list(&columns),
                 values.join(", ")
             ),
             filter: shaping.filter.clone(),

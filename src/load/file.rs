@@ -98,7 +98,7 @@ pub(super) async fn load(
     if let Some(oddities) = &lane.oddities {
         here.note_oddities(oddities, stage);
     }
-    destination.copied(source, rows, 0);
+    destination.copied(source, rows);
     let loaded = Loaded {
         rows,
         bytes: lane.bytes,

@@ -113,7 +113,7 @@ impl<'a> Inspection<'a> {
         stage.observer.observe(Event::FileDone);
         if let Ok(inspected) = &inspected {
             let rows = inspected.records - inspected.rejected;
-            self.destination.copied(source, rows, inspected.rejected);
+            self.destination.copied(source, rows);
             self.scrutiny.note(rows);
         }
         inspected

@@ -2,6 +2,7 @@
 
 use super::catalog::Table;
 use super::columns;
+use super::origin::Numbering;
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{CopyFrom, Fill, Header, Layout, Policy, Shaping};
 use crate::name::Identifier;
@@ -40,6 +41,8 @@ pub(super) enum From {
     Record,
     /// The record's line.
     Line,
+    /// The record's number in the step, in which its file has this number.
+    Origin(usize),
 }
 
 impl Mapping {
@@ -101,6 +104,16 @@ impl Mapping {
             sent,
             columns,
         })
+    }
+
+    /// Has the number of each record sent behind its values.
+    pub(super) fn number(&mut self, numbering: &Numbering) {
+        self.columns.push(numbering.column.clone());
+        self.sent.push(Sent {
+            name: numbering.column.clone(),
+            from: From::Origin(numbering.file),
+            direct: true,
+        });
     }
 }
 

@@ -13,6 +13,7 @@ mod inspection;
 mod lane;
 mod mapping;
 mod mode;
+mod origin;
 mod place;
 mod reconcile;
 mod scrutiny;

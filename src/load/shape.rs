@@ -2,6 +2,7 @@
 
 use super::compatibility::{self, Inspector};
 use super::mapping::{From, Mapping};
+use super::origin::Origin;
 use super::sieve::{Fault, Target};
 use crate::job::{self, CopyFrom, Shaping};
 use crate::name::Identifier;
@@ -173,6 +174,10 @@ impl Shaper {
                 }
                 From::Line => {
                     number = at.line.to_string();
+                    Some(number.as_bytes())
+                }
+                From::Origin(file) => {
+                    number = Origin::new(*file, at.record).number().to_string();
                     Some(number.as_bytes())
                 }
             };

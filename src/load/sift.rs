@@ -22,9 +22,10 @@ use super::shape::Shaper;
 use super::sieve::{Fault, LONGEST, Sieve, Target};
 use super::{catalog, columns, compatibility, place, too_long};
 use crate::error::{Error, ErrorKind, Result};
-use crate::job::{CopyFrom, MostRejects, Rejecting, Shaping};
+use crate::job::{CopyFrom, Header, MostRejects, Rejecting, Shaping};
 use crate::name::{Identifier, TableName, column_list};
 use crate::progress::{Event, Observer};
+use crate::record::dialect::{Dialect, Format};
 use crate::record::fields::Fields;
 use crate::record::oddities::Oddities;
 use crate::record::position::Position;
@@ -106,11 +107,7 @@ pub(super) async fn load(
     if let (Some(findings), Some(inspector)) = (findings, supply.sieve.into_inspector()) {
         findings.take(inspector, source);
     }
-    destination.copied(
-        source,
-        loaded.rows,
-        loaded.records - loaded.rows.min(loaded.records),
-    );
+    destination.copied(source, loaded.rows);
     Ok(loaded)
 }
 
@@ -133,9 +130,12 @@ impl Opened<'_> {
         stage: &mut Stage<'_>,
     ) -> Result<(Way, Sieve)> {
         match &self.step.shaping {
+            _ if self.is_nameless() => self.raw(destination, stage).await,
             Some(shaping) => self.shaped(shaping, destination, stage).await,
             // Behind a savepoint such a server loads no COPY that may fail.
-            None if self.step.rejecting.is_some() && !self.survives(stage) => {
+            None if destination.numbers()
+                || self.step.rejecting.is_some() && !self.survives(stage) =>
+            {
                 self.shaped(&Shaping::none(), destination, stage).await
             }
             None => self.raw(destination, stage).await,
@@ -145,6 +145,11 @@ impl Opened<'_> {
     /// Whether the transaction, if there is one, goes on behind a COPY that fails.
     fn survives(&self, stage: &Stage<'_>) -> bool {
         stage.is_alone() || self.server.can(Ability::SavepointAroundCopy)
+    }
+
+    /// Whether the file lacks the header that would say what its fields are: it holds no record.
+    fn is_nameless(&self) -> bool {
+        self.step.header == Header::Map && self.begin.header.is_none()
     }
 
     /// Records as they are.
@@ -189,9 +194,10 @@ impl Opened<'_> {
     ) -> Result<(Way, Sieve)> {
         let (step, source) = (self.step, self.source);
         let table = self.table(&step.table, stage).await?;
-        let mapping = Mapping::new(step, shaping, source, self.begin, &table, stage)?;
+        let mut mapping = Mapping::new(step, shaping, source, self.begin, &table, stage)?;
         let columns = mapping.columns.clone();
         let (into, columns) = destination.columns(step, source, columns, stage).await?;
+        let numbering = destination.numbering();
         let table = if into == step.table {
             table
         } else {
@@ -199,13 +205,18 @@ impl Opened<'_> {
         };
         let by_sql = shaping.needs_sql() || step.rejecting.is_some() && !self.survives(stage);
         let way = if by_sql {
-            let fields = FieldsTable::new(shaping, &mapping, &into, &table, self.server);
+            let numbering = numbering.as_ref();
+            let target = (&into, &table);
+            let fields = FieldsTable::new(shaping, &mapping, numbering, target, self.server);
             Way::Fields(Box::new(fields))
         } else {
-            let options = step.sent_dialect().copy_options(true);
+            if let Some(numbering) = &numbering {
+                mapping.number(numbering);
+            }
+            let options = Dialect::new(Format::Text).copy_options(true);
             Way::Copy(format!(
                 "COPY {into}{} FROM stdin {options}",
-                column_list(&columns)
+                column_list(&mapping.columns)
             ))
         };
         let inspector = self

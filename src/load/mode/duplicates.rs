@@ -1,8 +1,9 @@
 //! A key that stands twice in the input: found by the server, traced back to the records.
 //!
-//! Rows lie in the staging table in the order of the input, as COPY appends to a new table that nobody
-//! else writes; their `ctid` is that order. A server that spreads rows over nodes has no such order:
-//! there the key is named and not the records.
+//! Records that are made anew bring their numbers along. The rows of other records lie in the staging
+//! table in the order of the input, as COPY appends to a new table that nobody else writes; their `ctid`
+//! is that order. A server that spreads rows over nodes has no such order: there the key is named and
+//! not the records.
 
 use super::locate;
 use super::merge::{number, pairs};
@@ -10,10 +11,11 @@ use super::staging::Filed;
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{CopyFrom, Duplicates};
 use crate::load::file::reading;
+use crate::load::origin::Origin;
 use crate::name::{Identifier, TableName};
 use crate::record::dialect::Format;
 use crate::run::Stage;
-use crate::wire::server::Ability;
+use crate::wire::server::{Ability, Server};
 use crate::wire::session::{Row, Session, rows_of};
 
 /// The records in a staging table.
@@ -21,6 +23,8 @@ use crate::wire::session::{Row, Session, rows_of};
 pub(super) struct Records<'a> {
     pub(super) table: &'a TableName,
     pub(super) key: &'a [Identifier],
+    /// The column of their numbers, where they have some.
+    pub(super) number: Option<&'a Identifier>,
     /// Where they came from, in order.
     pub(super) files: &'a [Filed],
 }
@@ -41,15 +45,15 @@ impl Records<'_> {
         if twice == 0 {
             return Ok(0);
         }
-        let order = match meaning {
-            Duplicates::Error if session.server().can(Ability::CopyOrder) => {
-                return Err(self.mistake(twice, step, session).await?);
-            }
-            Duplicates::Error => return Err(self.mistake_without_order(twice, session).await?),
+        let Some(order) = self.order(session.server()) else {
+            return Err(self.mistake_without_order(twice, session).await?);
+        };
+        let direction = match meaning {
+            Duplicates::Error => return Err(self.mistake(twice, &order, step, stage).await?),
             Duplicates::First => "",
             Duplicates::Last => " DESC",
         };
-        let tags = session.run(&self.delete(order)).await?;
+        let tags = session.run(&self.delete(&order, direction)).await?;
         Ok(tags.last().map_or(0, |tag| rows_of(tag)))
     }
 
@@ -71,44 +75,76 @@ impl Records<'_> {
         )
     }
 
+    /// What orders the records as they are in the input; `None` where nothing does.
+    fn order(&self, server: &Server) -> Option<String> {
+        match self.number {
+            Some(number) => Some(number.to_string()),
+            None => server.can(Ability::CopyOrder).then(|| "ctid".to_owned()),
+        }
+    }
+
     /// Takes out all but the first of each key, in this order of the input.
-    fn delete(&self, order: &str) -> String {
+    fn delete(&self, order: &str, direction: &str) -> String {
         format!(
-            "DELETE FROM {table} WHERE ctid IN (SELECT ctid FROM (SELECT ctid, \
-             pg_catalog.row_number() OVER (PARTITION BY {} ORDER BY ctid{order}) AS n FROM {table}) d WHERE n > 1)",
+            "DELETE FROM {table} WHERE {order} IN (SELECT {order} FROM (SELECT {order}, \
+             pg_catalog.row_number() OVER (PARTITION BY {} ORDER BY {order}{direction}) AS n FROM {table}) d WHERE n > 1)",
             self.keys(""),
             table = self.table,
         )
     }
 
     /// The error that names the first record whose key stands before.
-    async fn mistake(&self, twice: u64, step: &CopyFrom, session: &mut Session) -> Result<Error> {
+    async fn mistake(
+        &self,
+        twice: u64,
+        order: &str,
+        step: &CopyFrom,
+        stage: &mut Stage<'_>,
+    ) -> Result<Error> {
+        let keys = self.keys("");
         let sql = format!(
-            "SELECT \"dwsload before\", ctid, {} FROM (SELECT *, pg_catalog.lag(ctid) OVER (PARTITION BY {} ORDER BY ctid) AS \"dwsload before\" \
-             FROM (SELECT ctid, {} FROM {}) r) d WHERE \"dwsload before\" IS NOT NULL ORDER BY ctid LIMIT 1",
+            "SELECT \"dwsload before\", {order}, {} FROM \
+             (SELECT *, pg_catalog.lag({order}) OVER (PARTITION BY {keys} ORDER BY {order}) AS \"dwsload before\" \
+             FROM (SELECT {order}, {keys} FROM {}) r) d WHERE \"dwsload before\" IS NOT NULL ORDER BY {order} LIMIT 1",
             self.keys("::text"),
-            self.keys(""),
-            self.keys(""),
             self.table
         );
-        let rows = session.rows(&sql).await?;
+        let rows = stage.session.rows(&sql).await?;
         let Some(row) = rows.first() else {
-            return self.mistake_without_order(twice, session).await;
+            return self.mistake_without_order(twice, stage.session).await;
         };
         let mut places = Vec::new();
         for field in [0, 1] {
-            let ctid = row.text(field).unwrap_or_default();
-            let sql = format!(
-                "SELECT pg_catalog.count(*) FROM {} WHERE ctid <= '{ctid}'::pg_catalog.tid",
-                self.table
-            );
-            let place = number(session, &sql).await?;
-            places.push(self.place(place, step, session).await);
+            let place = row.text(field).unwrap_or_default();
+            let (file, record) = match self.number {
+                Some(_) => place.parse().map_or((usize::MAX, 0), |number| {
+                    let origin = Origin::of(number);
+                    (origin.file(), origin.record())
+                }),
+                None => self.by_ctid(&place, stage.session).await?,
+            };
+            places.push(self.place(file, record, step, stage).await);
         }
         let what = format!("{} has the key of {}", places[1], places[0]);
         Ok(self
             .error(what, twice, row, 2)
             .hint("`duplicates: last` takes the last record of each key, `first` the first"))
+    }
+
+    /// The file and the record that the row at `ctid` is.
+    async fn by_ctid(&self, ctid: &str, session: &mut Session) -> Result<(usize, u64)> {
+        let sql = format!(
+            "SELECT pg_catalog.count(*) FROM {} WHERE ctid <= '{ctid}'::pg_catalog.tid",
+            self.table
+        );
+        let mut record = number(session, &sql).await?;
+        for (file, filed) in self.files.iter().enumerate() {
+            if record <= filed.rows {
+                return Ok((file, record));
+            }
+            record -= filed.rows;
+        }
+        Ok((usize::MAX, record))
     }
 
     async fn mistake_without_order(&self, twice: u64, session: &mut Session) -> Result<Error> {
@@ -136,36 +172,26 @@ impl Records<'_> {
         }
     }
 
-    /// The record that is the row `number` of all files, in words.
-    async fn place(&self, number: u64, step: &CopyFrom, session: &Session) -> String {
-        let mut before = 0;
-        for Filed {
-            source,
-            rows,
-            is_whole,
-        } in self.files
-        {
-            let record = number - before;
-            if record > *rows {
-                before += rows;
-                continue;
-            }
-            let markers = session.server().can(Ability::CsvEndMarker);
-            let place = match step.dialect.format {
-                _ if !is_whole => {
-                    return format!(
-                        "record {record} of those of `{source}` that were not rejected"
-                    );
-                }
-                // Binary data has no lines.
-                Format::Binary => None,
-                _ => locate::record(source, reading(step, markers), record).await,
-            };
-            return match place {
-                Some(at) => format!("{at} of `{source}`"),
-                None => format!("record {record} of `{source}`"),
-            };
+    /// A record of the file of this number, in words.
+    async fn place(
+        &self,
+        file: usize,
+        record: u64,
+        step: &CopyFrom,
+        stage: &mut Stage<'_>,
+    ) -> String {
+        let Some(Filed { source, .. }) = self.files.get(file) else {
+            return format!("record {record} of the input");
+        };
+        let markers = stage.session.server().can(Ability::CsvEndMarker);
+        let place = match step.dialect.format {
+            // Binary data has no lines.
+            Format::Binary => None,
+            _ => locate::place(source, reading(step, markers), record, &mut stage.stop).await,
+        };
+        match place {
+            Some(at) => format!("{at} of `{source}`"),
+            None => format!("record {record} of `{source}`"),
         }
-        format!("record {number} of the input")
     }
 }

@@ -14,6 +14,7 @@ mod swap;
 mod target;
 
 use super::catalog::Column;
+use super::origin::Numbering;
 use crate::error::Result;
 use crate::job::{CopyFrom, Mode};
 use crate::name::{Identifier, TableName};
@@ -134,13 +135,24 @@ impl Destination {
         }
     }
 
-    /// Takes note that `rows` came from `source`, of which so many records were set aside.
-    pub(super) fn copied(&mut self, source: &Source, rows: u64, rejected: u64) {
+    /// Whether the table that is filled has a column for the numbers of the records.
+    pub(super) fn numbers(&self) -> bool {
+        matches!(self, Self::Staging(staging) if staging.number().is_some())
+    }
+
+    /// How the records of the next file are numbered, where they are.
+    pub(super) fn numbering(&self) -> Option<Numbering> {
+        match self {
+            Self::Table | Self::Swap(_) | Self::Planned(_) => None,
+            Self::Staging(staging) => staging.numbering(),
+        }
+    }
+
+    /// Takes note that `rows` came from `source`.
+    pub(super) fn copied(&mut self, source: &Source, rows: u64) {
         match self {
             Self::Table | Self::Swap(_) => {}
-            Self::Staging(staging) | Self::Planned(staging) => {
-                staging.copied(source, rows, rejected);
-            }
+            Self::Staging(staging) | Self::Planned(staging) => staging.copied(source, rows),
         }
     }
 

@@ -7,6 +7,8 @@ use super::target::{Column, Target, listed};
 use super::{duplicates, renamed};
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{ByKey, Change, CopyFrom, Duplicates, Header};
+use crate::load::origin::Numbering;
+use crate::load::sift;
 use crate::name::{Identifier, TableName, column_list};
 use crate::progress::Changes;
 use crate::run::Stage;
@@ -16,6 +18,8 @@ use crate::wire::server::{Ability, Server};
 
 /// Its name. It lives no longer than its step, so that one name is enough.
 pub(super) const NAME: &str = "dwsload_staging";
+/// The name of the column of numbers, where the target has no such column.
+const NUMBER: &str = "dwsload_record";
 
 /// A staging table, made with the first file.
 #[derive(Debug)]
@@ -23,6 +27,8 @@ pub(in crate::load) struct Staging {
     target: Target,
     by_key: ByKey,
     table: TableName,
+    /// A column for the numbers of the records, where these are made anew.
+    number: Option<Identifier>,
     made: Option<Made>,
     /// What is in it, in order.
     files: Vec<Filed>,
@@ -34,8 +40,6 @@ pub(super) struct Filed {
     pub(super) source: Source,
     /// Its rows.
     pub(super) rows: u64,
-    /// They are its records, one by one: none was set aside.
-    pub(super) is_whole: bool,
 }
 
 /// What is known once the columns are: the table is made of them.
@@ -86,8 +90,14 @@ impl Staging {
             )
             .hint("use `duplicates: error`, and let each key stand once in the input"));
         }
+        let number = if sift::is_needed(step) {
+            Some(target.free_name(NUMBER)?)
+        } else {
+            None
+        };
         Ok(Self {
             target,
+            number,
             by_key: by_key.clone(),
             table: TableName::new(None, name()?),
             made: None,
@@ -179,6 +189,19 @@ impl Staging {
         Ok(true)
     }
 
+    /// The column of the numbers, where records are numbered.
+    pub(super) fn number(&self) -> Option<&Identifier> {
+        self.number.as_ref()
+    }
+
+    /// How the records of the next file are numbered, where they are.
+    pub(super) fn numbering(&self) -> Option<Numbering> {
+        Some(Numbering {
+            column: self.number.clone()?,
+            file: self.files.len(),
+        })
+    }
+
     fn rows(&self) -> u64 {
         self.files.iter().map(|file| file.rows).sum()
     }
@@ -263,8 +286,10 @@ impl Staging {
     /// each record becomes a row as it is, the constraints that look at its columns alone.
     fn definition(&self, merge: &Merge<'_>, server: &Server) -> Vec<String> {
         let statements = &merge.statements;
+        let number = self.number.as_ref();
+        let number = number.map_or(String::new(), |name| format!(", 0::bigint AS {name}"));
         let select = format!(
-            "AS SELECT {} FROM {} WITH NO DATA",
+            "AS SELECT {}{number} FROM {} WITH NO DATA",
             Statements::list(statements.columns, ""),
             self.target.table
         );
@@ -333,11 +358,10 @@ impl Staging {
     }
 
     /// Takes note of rows.
-    pub(super) fn copied(&mut self, source: &Source, rows: u64, rejected: u64) {
+    pub(super) fn copied(&mut self, source: &Source, rows: u64) {
         self.files.push(Filed {
             source: source.clone(),
             rows,
-            is_whole: rejected == 0,
         });
     }
 
@@ -360,6 +384,7 @@ impl Staging {
         let records = duplicates::Records {
             table: &self.table,
             key: &made.key,
+            number: self.number.as_ref(),
             files: &self.files,
         };
         let left_out = records

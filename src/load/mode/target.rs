@@ -230,6 +230,18 @@ impl Target {
         taken.map(|column| column.name.clone()).collect()
     }
 
+    /// `name`, or one like it that no column has.
+    ///
+    /// # Errors
+    /// `name` is none.
+    pub(super) fn free_name(&self, name: &str) -> Result<Identifier> {
+        let mut name = name.to_owned();
+        while self.columns.iter().any(|one| one.name.as_str() == name) {
+            name.push('_');
+        }
+        Identifier::new(name).map_err(|what| Error::new(ErrorKind::Server, what))
+    }
+
     /// Checks that each of `columns` is there and takes values.
     ///
     /// # Errors

@@ -91,7 +91,7 @@ fn duplicates_are_counted_among_what_is_left() {
     assert_eq!(ran.code, Some(1));
     let said = scene.said(&ran);
     assert!(
-        said.contains("record 2 of those of `a.txt` that were not rejected has the key of record 1 of those of `a.txt` that were not rejected"),
+        said.contains("record 3, line 3 of `a.txt` has the key of record 1, line 1 of `a.txt`"),
         "{said}"
     );
     let ran = scene.load(&format!("{keys}, duplicates: last"));
@@ -106,6 +106,48 @@ fn duplicates_are_counted_among_what_is_left() {
         scene.psql("SELECT * FROM orders WHERE id > 3 ORDER BY id"),
         "7|e|9.00\n8|d|1.00"
     );
+}
+
+#[test]
+fn the_numbers_of_records_stay_out_of_the_way() {
+    let scene = Scene::new(
+        "CREATE TABLE orders (id int PRIMARY KEY, dwsload_record text, gen int GENERATED ALWAYS AS (id + 1) STORED);
+         INSERT INTO orders VALUES (1, 'one'), (2, 'two')",
+    );
+    // An empty file has not even a header.
+    scene.file("a.csv", "");
+    scene.file("b.csv", "dwsload_record,id\nuno,1\nx,y\ntwo,2\n");
+    scene.file("c.csv", "");
+    let ran = scene.load(&format!(
+        "file: [a.csv, b.csv, c.csv], {REJECTING}, format: csv, header: map, on_empty: ok, mode: upsert"
+    ));
+    assert_eq!(ran.code, Some(3), "{}", ran.stderr);
+    assert!(
+        ran.stderr
+            .contains(": 0 inserted, 1 updated, 1 unchanged ("),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(orders(&scene), "1|uno|2 2|two|3");
+}
+
+#[test]
+fn a_key_that_stands_twice_names_records_of_a_shaped_file_too() {
+    let scene = Scene::new("CREATE TABLE orders (id int PRIMARY KEY, name text)");
+    scene.file(
+        "in.json",
+        "\n{\"id\": 7}\n{\"id\": 8, \"name\": \"x\"}\n\n{\"id\": 9}\n{\"id\": 7}\n",
+    );
+    let keys = "file: in.json, table: orders, format: ndjson, mode: upsert";
+    for more in ["", ", where: id <> '8'", ", on_error: reject"] {
+        let said = scene.said(&scene.load(&format!("{keys}{more}")));
+        assert!(
+            said.contains(
+                "record 6, line 6 of `in.json` has the key of record 2, line 2 of `in.json`"
+            ),
+            "{said}"
+        );
+    }
 }
 
 #[test]
