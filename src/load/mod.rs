@@ -11,11 +11,13 @@ mod fields;
 mod file;
 mod inspection;
 mod lane;
+mod limit;
 mod mapping;
 mod mode;
 mod origin;
 mod place;
 mod reconcile;
+mod refusal;
 mod scrutiny;
 mod shape;
 mod sieve;
@@ -27,7 +29,7 @@ use std::fmt;
 use std::path::Path;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::job::{CopyFrom, MostRejects, Policy, Rejecting};
+use crate::job::{CopyFrom, Policy};
 use crate::progress::{Changes, Event, Outcome};
 use crate::record::position::Position;
 use crate::run::Stage;
@@ -83,7 +85,7 @@ pub(crate) async fn copy_from(step: &CopyFrom, stage: &mut Stage<'_>) -> Result<
     }
     scrutiny.report(true, stage).await?;
     if let Some(rejecting) = &step.rejecting {
-        check_share(rejecting, stage)?;
+        limit::check(rejecting, stage)?;
     }
     let changes = destination.finish(step, stage).await?;
     Ok(outcome(stage, changes))
@@ -98,22 +100,6 @@ fn outcome(stage: &Stage<'_>, changes: Option<Changes>) -> Outcome {
         filtered: stage.parts.filtered,
         changes,
     }
-}
-
-/// Refuses a share of rejected records that the job does not allow, and a step that rejects all.
-fn check_share(rejecting: &Rejecting, stage: &Stage<'_>) -> Result<()> {
-    let (rejected, records) = (stage.parts.rejected, stage.parts.records);
-    if rejecting.most.allow(rejected, records) {
-        return Ok(());
-    }
-    let what = match rejecting.most {
-        MostRejects::Any => format!("all {records} records were rejected"),
-        most => format!(
-            "{rejected} of {records} records were rejected, more than {most} (`max_rejects`)"
-        ),
-    };
-    let error = Error::new(ErrorKind::Data, what);
-    Err(sift::with_places(error, stage.rejects))
 }
 
 /// The error of a file without a record.

@@ -18,11 +18,12 @@ use super::lane::input_thread_died;
 use super::mapping::Mapping;
 use super::mode::Destination;
 use super::reconcile::{has_triggers, reconcile};
+use super::refusal::{depends_on_others, is_about_data};
 use super::shape::Shaper;
 use super::sieve::{Fault, LONGEST, Sieve, Target};
-use super::{catalog, columns, compatibility, place, too_long};
+use super::{catalog, columns, compatibility, limit, place, too_long};
 use crate::error::{Error, ErrorKind, Result};
-use crate::job::{CopyFrom, Header, MostRejects, Rejecting, Shaping};
+use crate::job::{CopyFrom, Header, Rejecting, Shaping};
 use crate::name::{Identifier, TableName, column_list};
 use crate::progress::{Event, Observer};
 use crate::record::dialect::{Dialect, Format};
@@ -386,17 +387,15 @@ impl<'a> Sift<'a> {
         let outcome = self.load_batch(supply, stage).await;
         let kept = self.keep(stage.rejects);
         match outcome {
-            Err(error) if self.exceeds().is_some() => Err(with_places(error, stage.rejects)),
+            Err(error) if self.exceeds().is_some() => Err(limit::with_places(error, stage.rejects)),
             outcome => outcome.and(kept),
         }
     }
 
-    /// The most records that may be rejected, where there are more.
-    fn exceeds(&self) -> Option<u64> {
-        match self.rejecting()?.most {
-            MostRejects::Count(most) => (self.before + self.rejected > most).then_some(most),
-            MostRejects::Any | MostRejects::Percent(_) => None,
-        }
+    /// What is wrong with so many rejected records, while it is not known how many there are in all.
+    fn exceeds(&self) -> Option<String> {
+        let most = self.rejecting()?.most;
+        limit::exceeded(most, self.before + self.rejected, None)
     }
 
     async fn load_batch(&mut self, supply: &mut Supply, stage: &mut Stage<'_>) -> Result<()> {
@@ -677,12 +676,8 @@ impl<'a> Sift<'a> {
         }
         self.rejected += 1;
         self.held_bytes += bytes.len();
-        let error = self.exceeds().map(|most| {
-            Error::new(
-                ErrorKind::Data,
-                format!("more than {most} records were rejected (`max_rejects`)"),
-            )
-            .line(
+        let error = self.exceeds().map(|what| {
+            Error::new(ErrorKind::Data, what).line(
                 "last",
                 format!(
                     "`{}`, {at}: {} (SQLSTATE {})",
@@ -766,37 +761,6 @@ impl<'a> Sift<'a> {
 async fn end(mut copy: Exchange<'_>) -> Result<u64, WireError> {
     copy.end_data().await?;
     copy.finish().await
-}
-
-/// Whether a record that is refused so may be taken where other records are not there. A value, a
-/// NULL and a CHECK are matters of the record alone.
-fn depends_on_others(said: &ServerMessage) -> bool {
-    said.class() != "22" && !matches!(said.code.as_str(), "23502" | "23514")
-}
-
-/// Whether a refusal is about the data, so that other data may be loaded: its value (22), a
-/// constraint (23, 44), what a trigger or a limit makes of it (09, 21, 27, 38, 39, 54, P0), or a
-/// policy on rows. A policy has the code of missing rights, but those are missed before any data.
-fn is_about_data(said: &ServerMessage) -> bool {
-    let by_row = said.code == "42501"
-        && said
-            .context
-            .as_deref()
-            .is_some_and(|text| text.contains("COPY "));
-    by_row
-        || matches!(
-            said.class(),
-            "09" | "21" | "22" | "23" | "27" | "38" | "39" | "44" | "54" | "P0"
-        )
-}
-
-/// The error of a load with too many rejected records, with where these are.
-pub(super) fn with_places(mut error: Error, rejects: &Rejects) -> Error {
-    for file in rejects.files() {
-        let text = format!("{}: {}", file.path.display(), file.count);
-        error = error.line("rejects", text);
-    }
-    error
 }
 
 /// Why no more records come.
