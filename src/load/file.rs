@@ -206,7 +206,7 @@ impl Here<'_> {
 
     /// The server's refusal, with the place in the file it is about.
     fn refused(&self, error: WireError, lane: Option<&Lane>) -> Error {
-        let error = self.destination.in_words_of(self.step, error);
+        let error = self.destination.in_words_of(error);
         let at = lane.and_then(|lane| {
             place::place(
                 error.server()?,
@@ -289,7 +289,7 @@ impl Here<'_> {
             first_record: at.is_some_and(|at| at.record == 1),
             in_quote,
         };
-        let error = self.destination.in_words_of(self.step, error);
+        let error = self.destination.in_words_of(error);
         let of_mode = self.destination.hint(&error);
         let hint =
             of_mode.or_else(|| advice(self.step, self.source, self.server, error.server()?, spot));

@@ -40,7 +40,8 @@ impl Fault {
         }
     }
 
-    fn new(code: &str, reason: String) -> Self {
+    /// Of this SQLSTATE, about no column.
+    pub(super) fn new(code: &str, reason: String) -> Self {
         Self {
             code: code.to_owned(),
             reason,

@@ -651,7 +651,7 @@ impl<'a> Sift<'a> {
         batch: &Batch,
         range: Range<usize>,
     ) -> Result<Box<ServerMessage>> {
-        let error = self.here.destination.in_words_of(self.here.step, error);
+        let error = self.here.destination.in_words_of(error);
         let WireError::Refused(said) = error else {
             return Err(self.here.refused_at(error, None, false));
         };

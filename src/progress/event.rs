@@ -140,6 +140,24 @@ pub struct Changes {
     pub duplicates: u64,
 }
 
+impl std::ops::AddAssign for Changes {
+    fn add_assign(&mut self, more: Self) {
+        let counts = [
+            (&mut self.inserted, more.inserted),
+            (&mut self.updated, more.updated),
+            (&mut self.deleted, more.deleted),
+        ];
+        for (count, more) in counts {
+            *count = match (*count, more) {
+                (Some(count), Some(more)) => Some(count + more),
+                (count, more) => count.or(more),
+            };
+        }
+        self.unchanged += more.unchanged;
+        self.duplicates += more.duplicates;
+    }
+}
+
 /// A result to show: every value as the server prints it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {

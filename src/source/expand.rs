@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::fmt;
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::InputPattern;
@@ -19,6 +20,14 @@ pub enum Source {
     File(PathBuf),
 }
 
+/// The state of a file: as long as it is the same, so are its bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stamp {
+    length: u64,
+    modified: SystemTime,
+    file: (u64, u64),
+}
+
 impl Source {
     /// Whether its bytes are there again when it is opened again: not those of standard input, a
     /// pipe or a device.
@@ -27,6 +36,19 @@ impl Source {
             Self::Stdin => false,
             Self::File(path) => fs::metadata(path).map_or(true, |about| about.is_file()),
         }
+    }
+
+    /// What tells that its bytes have become others; `None` where nothing does.
+    pub fn stamp(&self) -> Option<Stamp> {
+        let Self::File(path) = self else {
+            return None;
+        };
+        let about = fs::metadata(path).ok()?;
+        Some(Stamp {
+            length: about.len(),
+            modified: about.modified().ok()?,
+            file: (about.dev(), about.ino()),
+        })
     }
 
     /// `length` bytes at `offset` of a plain file, read once more to explain an error. `None` where

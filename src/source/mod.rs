@@ -12,6 +12,6 @@ mod preamble;
 mod producer;
 
 pub use decode::OnMalformed;
-pub use expand::{Source, expand};
+pub use expand::{Source, Stamp, expand};
 pub use feed::{Feed, feed};
 pub use producer::{Begin, Block, CutShort, End, EndMarker, Fed, Reading};

@@ -2,7 +2,9 @@
 
 mod concurrency;
 mod keys;
+mod one_by_one;
 mod oracle;
+mod refused;
 mod rejects;
 mod servers;
 mod swap;

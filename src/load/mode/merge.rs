@@ -9,10 +9,11 @@
 //! lock, and tells inserts from updates only with one more join.
 
 use super::staging::{Made, Refused, lacks};
-use super::statements::Statements;
+use super::statements::{Part, Statements};
 use super::target::{Column, Target, listed};
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::Change;
+use crate::load::sieve::Fault;
 use crate::name::{Identifier, TableName};
 use crate::progress::Changes;
 use crate::wire::error::WireError;
@@ -20,7 +21,7 @@ use crate::wire::server::{Ability, Server};
 use crate::wire::session::{Row, Session, rows_of};
 
 /// A merge.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Merge<'a> {
     pub(super) statements: Statements<'a>,
     target: &'a Target,
@@ -90,6 +91,7 @@ impl<'a> Merge<'a> {
             statements: Statements {
                 target: &target.table,
                 staging,
+                part: None,
                 columns,
                 key,
                 set,
@@ -98,6 +100,24 @@ impl<'a> Merge<'a> {
             },
             target,
             change,
+        }
+    }
+
+    /// The same of some of the records.
+    pub(super) fn of(&self, part: Part<'a>) -> Self {
+        let mut merge = self.clone();
+        merge.statements.part = Some(part);
+        merge
+    }
+
+    /// What a merge of no record comes to.
+    pub(super) fn nothing(&self) -> Changes {
+        let inserted = (self.change != Change::Delete).then_some(0);
+        Changes {
+            inserted,
+            updated: (self.change == Change::Upsert).then_some(0),
+            deleted: (self.change == Change::Delete).then_some(0),
+            ..Changes::default()
         }
     }
 
@@ -201,11 +221,16 @@ impl<'a> Merge<'a> {
         }
     }
 
-    /// Merges the `rows` of the staging table, each of which has a key of its own.
-    pub(super) async fn run(&self, rows: u64, session: &mut Session) -> Result<Changes, Refused> {
+    /// Keeps others out where that is needed, before the first look at the rows.
+    pub(super) async fn lock(&self, session: &mut Session) -> Result<(), Refused> {
         if self.locks() {
             session.run(&self.statements.lock()).await?;
         }
+        Ok(())
+    }
+
+    /// Merges the records, which are so many `rows` of the staging table; each has a key of its own.
+    pub(super) async fn run(&self, rows: u64, session: &mut Session) -> Result<Changes, Refused> {
         match self.change {
             Change::Upsert => self.upsert(rows, session).await,
             Change::InsertNew => self.insert_new(rows, session).await,
@@ -297,16 +322,14 @@ impl<'a> Merge<'a> {
             .iter()
             .map(|column| column.name.clone())
             .collect();
-        Err(Refused::Error(
-            Error::new(
-                ErrorKind::Data,
-                format!(
-                    "the record with {} changes {}, by which the server distributes the rows and which it cannot update",
-                    pairs(self.statements.key, row, 0),
-                    listed(&names)
-                ),
-            )
-            .hint("make these columns a part of `key`, or delete such rows first, with a step of `mode: delete`"),
+        let reason = format!(
+            "the record with {} changes {}, by which the server distributes the rows and which it cannot update",
+            pairs(self.statements.key, row, 0),
+            listed(&names)
+        );
+        Err(Refused::Record(
+            Box::new(Fault::new("0A000", reason)),
+            "make these columns a part of `key`, or delete such rows first, with a step of `mode: delete`",
         ))
     }
 }

@@ -5,8 +5,10 @@
 //! place of the old one.
 
 mod duplicates;
+mod isolate;
 mod locate;
 mod merge;
+mod rejected;
 mod replace;
 mod staging;
 mod statements;
@@ -173,13 +175,10 @@ impl Destination {
     }
 
     /// The error as it is about the table that people know.
-    pub(super) fn in_words_of(&self, step: &CopyFrom, error: WireError) -> WireError {
+    pub(super) fn in_words_of(&self, error: WireError) -> WireError {
         match self {
             Self::Table | Self::Planned(_) => error,
-            Self::Staging(_) => {
-                let ours = (staging::NAME, step.table.name().as_str());
-                renamed(error, &[ours])
-            }
+            Self::Staging(staging) => staging.in_words_of_target(error),
             Self::Swap(swap) => swap.in_words_of(error),
         }
     }

@@ -1,18 +1,20 @@
 //! The staging table of a mode that goes by a key: temporary, the session's own, with the columns that
 //! are loaded. It takes the files of the step as the table would, type for type.
 
+use super::isolate::Isolation;
 use super::merge::Merge;
 use super::statements::Statements;
 use super::target::{Column, Target, listed};
 use super::{duplicates, renamed};
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{ByKey, Change, CopyFrom, Duplicates, Header};
-use crate::load::origin::Numbering;
+use crate::load::origin::{Numbering, Origin};
+use crate::load::sieve::Fault;
 use crate::load::sift;
 use crate::name::{Identifier, TableName, column_list};
 use crate::progress::Changes;
 use crate::run::Stage;
-use crate::source::Source;
+use crate::source::{Source, Stamp};
 use crate::wire::error::WireError;
 use crate::wire::server::{Ability, Server};
 
@@ -32,6 +34,8 @@ pub(in crate::load) struct Staging {
     made: Option<Made>,
     /// What is in it, in order.
     files: Vec<Filed>,
+    /// What the file under way was like when it was opened.
+    stamp: Option<Stamp>,
 }
 
 /// A file that is in.
@@ -40,6 +44,8 @@ pub(super) struct Filed {
     pub(super) source: Source,
     /// Its rows.
     pub(super) rows: u64,
+    /// What it was like when it was opened.
+    pub(super) stamp: Option<Stamp>,
 }
 
 /// What is known once the columns are: the table is made of them.
@@ -102,6 +108,7 @@ impl Staging {
             table: TableName::new(None, name()?),
             made: None,
             files: Vec::new(),
+            stamp: None,
         })
     }
 
@@ -114,6 +121,7 @@ impl Staging {
         named: Vec<Identifier>,
         stage: &mut Stage<'_>,
     ) -> Result<(TableName, Vec<Identifier>)> {
+        self.stamp = source.stamp();
         let had_a_table = self.made.is_some();
         let columns = self.listed(step, source, named)?;
         if self.decide(&columns, source, stage)? {
@@ -362,7 +370,28 @@ impl Staging {
         self.files.push(Filed {
             source: source.clone(),
             rows,
+            stamp: self.stamp.take(),
         });
+    }
+
+    /// The file that a record comes from.
+    pub(super) fn file(&self, origin: Origin) -> Option<&Filed> {
+        self.files.get(origin.file())
+    }
+
+    /// The table that the records are for.
+    pub(super) fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// The table that they are in.
+    pub(super) fn table(&self) -> &TableName {
+        &self.table
+    }
+
+    /// What they do to the rows of their keys.
+    pub(super) fn change(&self) -> Change {
+        self.by_key.change
     }
 
     /// Merges what is there into the target.
@@ -393,13 +422,14 @@ impl Staging {
             .map_err(|error| self.within(error))?;
         let rows = self.rows().saturating_sub(left_out);
         let merge = self.merge(&server)?;
-        let merged = merge.run(rows, stage.session).await;
-        let mut changes = match merged {
-            Ok(changes) => changes,
-            Err(Refused::Error(error)) => return Err(self.within(error)),
-            Err(Refused::Wire(error)) => {
-                return Err(self.refused("cannot merge the records into", error));
+        let explained = |refused| self.explain(refused);
+        merge.lock(stage.session).await.map_err(explained)?;
+        let mut changes = match (&step.rejecting, &self.number) {
+            (Some(rejecting), Some(number)) => {
+                let isolation = Isolation::new(self, merge, number, step, rejecting);
+                isolation.run(rows, stage).await?
             }
+            _ => merge.run(rows, stage.session).await.map_err(explained)?,
         };
         changes.duplicates = left_out;
         self.drop(stage).await?;
@@ -414,10 +444,24 @@ impl Staging {
         ))
     }
 
+    /// Why the records cannot be merged.
+    pub(super) fn explain(&self, refused: Refused) -> Error {
+        match refused {
+            Refused::Record(fault, hint) => {
+                self.within(Error::new(ErrorKind::Data, fault.reason).hint(hint))
+            }
+            Refused::Wire(error) => self.refused("cannot merge the records into", error),
+        }
+    }
+
     fn refused(&self, what: &str, error: WireError) -> Error {
         let called = &self.target.called;
-        let error = renamed(error, &[(NAME, self.target.table.name().as_str())]);
-        Error::from(error).within(format!("{what} `{called}`"))
+        Error::from(self.in_words_of_target(error)).within(format!("{what} `{called}`"))
+    }
+
+    /// The error as it is about the target.
+    pub(super) fn in_words_of_target(&self, error: WireError) -> WireError {
+        renamed(error, &[(NAME, self.target.table.name().as_str())])
     }
 
     /// What to do about the refusal of a record.
@@ -436,8 +480,8 @@ impl Staging {
 
 /// Why a merge did not succeed.
 pub(super) enum Refused {
-    /// We say so.
-    Error(Error),
+    /// We say so, of a record; and what to do.
+    Record(Box<Fault>, &'static str),
     /// The server says so, in its words.
     Wire(WireError),
 }

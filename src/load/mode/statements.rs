@@ -8,12 +8,14 @@ use super::target::Column;
 use crate::name::{Identifier, TableName, column_list};
 
 /// What the statements are about.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Statements<'a> {
     /// The target.
     pub(super) target: &'a TableName,
     /// The staging table.
     pub(super) staging: &'a TableName,
+    /// The records in it that count; `None` for all.
+    pub(super) part: Option<Part<'a>>,
     /// The columns of both that are loaded.
     pub(super) columns: &'a [Identifier],
     /// Those of the key.
@@ -24,6 +26,33 @@ pub(super) struct Statements<'a> {
     pub(super) overrides: bool,
     /// The server has the operator `*<>`.
     pub(super) compares_images: bool,
+}
+
+/// Some of the records, by their numbers.
+#[derive(Debug, Clone)]
+pub(super) struct Part<'a> {
+    /// The column of the numbers.
+    number: &'a Identifier,
+    condition: String,
+}
+
+impl<'a> Part<'a> {
+    /// Those from `first` to `last`.
+    pub(super) fn range(number: &'a Identifier, first: u64, last: u64) -> Self {
+        Self {
+            number,
+            condition: format!("BETWEEN {first} AND {last}"),
+        }
+    }
+
+    /// Those of `numbers`.
+    pub(super) fn list(number: &'a Identifier, numbers: &[u64]) -> Self {
+        let numbers: Vec<String> = numbers.iter().map(u64::to_string).collect();
+        Self {
+            number,
+            condition: format!("IN ({})", numbers.join(", ")),
+        }
+    }
 }
 
 /// Types whose equal values are the same values: boolean, bytea, integers, oid, dates and times, uuid
@@ -75,6 +104,26 @@ impl Statements<'_> {
         set.join(", ")
     }
 
+    /// The records that count, as FROM takes them.
+    fn records(&self) -> String {
+        match &self.part {
+            None => self.staging.to_string(),
+            Some(Part { number, condition }) => format!(
+                "(SELECT * FROM {} WHERE {number} {condition})",
+                self.staging
+            ),
+        }
+    }
+
+    /// The order in which they are taken: that of the keys, so that two merges do not deadlock; that of
+    /// the input where some may be refused, so that of two that exclude each other the first is in.
+    fn order(&self) -> String {
+        match &self.part {
+            None => Self::list(self.key, "s."),
+            Some(Part { number, .. }) => format!("s.{number}"),
+        }
+    }
+
     /// `alias` is for ON CONFLICT; servers without it take none here.
     fn insert_from(&self, alias: &str, condition: &str) -> String {
         format!(
@@ -87,7 +136,7 @@ impl Statements<'_> {
                 ""
             },
             Self::list(self.columns, "s."),
-            self.staging,
+            self.records(),
         )
     }
 
@@ -101,24 +150,22 @@ impl Statements<'_> {
         self.insert_from("", &format!(" WHERE NOT {}", self.in_target("")))
     }
 
-    /// The same without a lock: what another transaction inserts meanwhile is left alone. In the order
-    /// of the keys, so that two of these do not deadlock.
+    /// The same without a lock: what another transaction inserts meanwhile is left alone.
     pub(super) fn insert_missing_at_once(&self) -> String {
         let condition = format!(
             " WHERE NOT {} ORDER BY {} ON CONFLICT {} DO NOTHING",
             self.in_target(""),
-            Self::list(self.key, "s."),
+            self.order(),
             column_list(self.key)
         );
         self.insert_from(" AS t", &condition)
     }
 
-    /// Inserts the records, or updates the rows that have their keys and are not the same already. In
-    /// the order of the keys, as above.
+    /// Inserts the records, or updates the rows that have their keys and are not the same already.
     pub(super) fn upsert_at_once(&self) -> String {
         let condition = format!(
             " ORDER BY {} ON CONFLICT {} DO UPDATE SET {} WHERE {}",
-            Self::list(self.key, "s."),
+            self.order(),
             column_list(self.key),
             self.assignments("excluded"),
             self.differs("excluded"),
@@ -141,7 +188,7 @@ impl Statements<'_> {
             "UPDATE {} AS t SET {} FROM {} AS s WHERE {} AND {}",
             self.target,
             self.assignments("s"),
-            self.staging,
+            self.records(),
             self.matches(),
             self.differs("s")
         )
@@ -152,7 +199,7 @@ impl Statements<'_> {
         format!(
             "DELETE FROM {} AS t USING {} AS s WHERE {}",
             self.target,
-            self.staging,
+            self.records(),
             self.matches()
         )
     }
@@ -170,7 +217,7 @@ impl Statements<'_> {
     fn count(&self, condition: &str) -> String {
         format!(
             "SELECT pg_catalog.count(*) FROM {} AS s WHERE {condition}",
-            self.staging
+            self.records()
         )
     }
 
@@ -184,7 +231,7 @@ impl Statements<'_> {
         format!(
             "SELECT {} FROM {} AS s JOIN {} AS t ON {} WHERE {} LIMIT 1",
             keys.join(", "),
-            self.staging,
+            self.records(),
             self.target,
             self.matches(),
             differ(columns, "s", self.compares_images)
@@ -202,7 +249,7 @@ impl Statements<'_> {
         let keys = Self::list(self.key, "s.");
         format!(
             "EXPLAIN SELECT {keys} FROM {} AS s WHERE {} GROUP BY {keys}",
-            self.staging,
+            self.records(),
             self.in_target(&differs)
         )
     }

@@ -30,6 +30,9 @@ pub(super) struct Target {
     pub(super) changes_rows: bool,
     /// Tables inherit from it.
     pub(super) has_children: bool,
+    /// Whether a row is taken or let go may depend on other rows, beyond unique values: a foreign key
+    /// leads from the table to itself, or takes rows along, or triggers look at it.
+    pub(super) rows_depend_on_rows: bool,
     /// The loader may take a lock that keeps other writers out.
     pub(super) may_lock: bool,
     /// The loader may delete rows.
@@ -150,6 +153,7 @@ impl Target {
             database: name(11)?,
             user: name(12)?,
             isolation: text(13),
+            rows_depend_on_rows: yes(14) || yes(7),
             columns: Vec::new(),
             unique: Vec::new(),
             has_primary: false,
@@ -361,7 +365,10 @@ fn relation(name: &str) -> String {
          EXISTS (SELECT 1 FROM pg_catalog.pg_inherits h WHERE h.inhparent = c.oid), \
          pg_catalog.has_table_privilege(c.oid, 'UPDATE, DELETE, TRUNCATE'), pg_catalog.has_table_privilege(c.oid, 'DELETE'), \
          pg_catalog.has_database_privilege(pg_catalog.current_database(), 'TEMP'), \
-         pg_catalog.current_database(), current_user, pg_catalog.current_setting('transaction_isolation') \
+         pg_catalog.current_database(), current_user, pg_catalog.current_setting('transaction_isolation'), \
+         EXISTS (SELECT 1 FROM pg_catalog.pg_trigger g WHERE g.tgrelid = c.oid AND g.tgenabled <> 'D' AND NOT g.tgisinternal) OR \
+         EXISTS (SELECT 1 FROM pg_catalog.pg_constraint k WHERE k.contype = 'f' AND k.confrelid = c.oid \
+         AND (k.conrelid = c.oid OR k.confdeltype NOT IN ('a', 'r'))) \
          FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
          WHERE c.oid = {name}::pg_catalog.regclass"
     )
