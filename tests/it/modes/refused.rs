@@ -285,7 +285,7 @@ fn bad_records_are_found_in_every_file_and_kept_as_they_stand_there() {
             ("d.csv", "id,code,customer,note\n42,y1,1,\n".to_owned()),
             (
                 "in.csv",
-                "code,id,customer,note\r\nx2,12,9,\"two\r\nlines\"\r\nx3,13,9,last\n".to_owned()
+                "code,id,customer,note\r\nx2,12,9,\"two\r\nlines\"\r\nx3,13,9,last\r\n".to_owned()
             ),
         ]
     );
