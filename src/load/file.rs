@@ -139,6 +139,7 @@ pub(crate) fn reading(step: &CopyFrom, csv_markers: bool) -> Reading {
         // Else the server says what it thinks of the bytes.
         utf8: step.dialect.format != Format::Binary
             && (step.header != Header::None || super::sift::is_needed(step)),
+        content: None,
     }
 }
 

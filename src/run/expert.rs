@@ -237,6 +237,7 @@ impl Expert<'_> {
                 && (statement.dialect.format == Format::Text || self.csv_markers),
             listed: false,
             utf8: false,
+            content: None,
         }
     }
 

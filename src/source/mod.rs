@@ -2,6 +2,7 @@
 //! one, `decode` makes UTF-8 of it, `nul` takes zero bytes out, `preamble` reads what comes before the data, `producer` cuts the
 //! rest into blocks, [`feed()`] hands them over without blocking.
 
+mod content;
 mod decode;
 mod expand;
 mod feed;
@@ -11,6 +12,7 @@ mod open;
 mod preamble;
 mod producer;
 
+pub use content::{Content, content};
 pub use decode::OnMalformed;
 pub use expand::{Source, Stamp, expand};
 pub use feed::{Feed, feed};

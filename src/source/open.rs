@@ -2,9 +2,10 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use super::content::{Content, Hasher};
 use super::{Source, gzip};
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::Compression;
@@ -25,9 +26,21 @@ pub(super) struct Opened {
     pub(super) plain_file: bool,
     /// Its bytes are decompressed.
     pub(super) packed: bool,
+    /// What was read of it so far, where that is wanted.
+    read: Option<Arc<Mutex<Hasher>>>,
 }
 
-/// Opens `source`. `taken` counts the bytes read of it, as they are on disk.
+impl Opened {
+    /// What was read so far, where that is wanted.
+    pub(super) fn content(&self) -> Option<Content> {
+        let read = self.read.as_ref()?;
+        let read = read.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(read.content())
+    }
+}
+
+/// Opens `source`. `taken` counts the bytes read of it, as they are on disk; `hashed`: their content is
+/// wanted, too.
 ///
 /// # Errors
 /// [`ErrorKind::Input`] when it is missing, may not be read, or is a folder; [`ErrorKind::Data`] when
@@ -36,6 +49,7 @@ pub(super) fn open(
     source: &Source,
     compression: Compression,
     taken: Arc<AtomicU64>,
+    hashed: bool,
 ) -> Result<Opened> {
     let failed = |cause: io::Error| {
         let error = Error::new(ErrorKind::Input, format!("cannot read `{source}`")).because(cause);
@@ -62,7 +76,12 @@ pub(super) fn open(
             (Box::new(file), about.is_file().then_some(about.len()))
         }
     };
-    let mut raw = Counted { inner: raw, taken };
+    let read = hashed.then(|| Arc::new(Mutex::new(Hasher::new())));
+    let mut raw = Counted {
+        inner: raw,
+        taken,
+        hasher: read.clone(),
+    };
     let mut start = [0; 4];
     let length = read_full(&mut raw, &mut start).map_err(failed)?;
     let start = &start[..length];
@@ -92,18 +111,24 @@ pub(super) fn open(
         size,
         plain_file: size.is_some() && compression == Compression::None,
         packed: compression != Compression::None,
+        read,
     })
 }
 
 struct Counted {
     inner: Reader,
     taken: Arc<AtomicU64>,
+    hasher: Option<Arc<Mutex<Hasher>>>,
 }
 
 impl Read for Counted {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buf)?;
         self.taken.fetch_add(read as u64, Ordering::Relaxed);
+        if let Some(hasher) = &self.hasher {
+            let mut hasher = hasher.lock().unwrap_or_else(PoisonError::into_inner);
+            hasher.take(&buf[..read]);
+        }
         Ok(read)
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Source;
+use super::content::Content;
 use super::decode::{Decoded, OnMalformed, Wrong};
 use super::nul::without_nul;
 use super::open::{Opened, open, read_full};
@@ -53,6 +54,8 @@ pub struct Reading {
     pub listed: bool,
     /// Whether an input in UTF-16 is refused before anything is done with it.
     pub utf8: bool,
+    /// What the file held when it was looked at before: other bytes are an error at their end.
+    pub content: Option<Content>,
 }
 
 /// What comes out of an input, in this order: `Begin`, blocks, `End`.
@@ -170,7 +173,8 @@ enum State {
 impl Producer {
     /// Opens `source`. `taken` counts the bytes read of it, as they are on disk.
     pub(super) fn open(source: Source, reading: Reading, taken: Arc<AtomicU64>) -> Result<Self> {
-        let input = open(&source, reading.compression, taken)?;
+        let checked = reading.content.is_some();
+        let input = open(&source, reading.compression, taken, checked)?;
         let (mut input, charset) = decoded(input, &source, &reading)?;
         let (reader, nuls) = without_nul(input.reader, reading.nul);
         input.reader = reader;
@@ -208,15 +212,44 @@ impl Producer {
         let state = std::mem::replace(&mut self.state, State::Over);
         match state {
             State::Start => Some(self.begin().map(Fed::Begin)),
-            State::Data(first) => Some(self.data(first, free.unwrap_or_default())),
-            State::Marker { alone, rest } => Some(self.anything_in(rest).map(|followed| {
-                Fed::End(End {
-                    marker: Some(EndMarker { alone, followed }),
-                    nuls: self.nuls.load(Ordering::Relaxed),
-                    ..End::default()
-                })
-            })),
+            State::Data(first) => {
+                let fed = self.data(first, free.unwrap_or_default());
+                Some(fed.and_then(|fed| self.checked(fed)))
+            }
+            State::Marker { alone, rest } => {
+                let followed = self.anything_in(rest);
+                Some(followed.and_then(|followed| {
+                    self.checked(Fed::End(End {
+                        marker: Some(EndMarker { alone, followed }),
+                        nuls: self.nuls.load(Ordering::Relaxed),
+                        ..End::default()
+                    }))
+                }))
+            }
             State::Over => None,
+        }
+    }
+
+    /// Nothing ends that is not what it was.
+    fn checked(&mut self, fed: Fed) -> Result<Fed> {
+        // What follows a marker is an error of its own.
+        let over =
+            matches!(&fed, Fed::End(end) if end.marker.is_none_or(|marker| !marker.followed));
+        let Some(before) = self.reading.content.filter(|_| over) else {
+            return Ok(fed);
+        };
+        // Where more follows than was looked at, that is a change as well.
+        let mut rest = [0; 1024];
+        while self.read(&mut rest)? > 0 {}
+        match self.input.content() {
+            Some(now) if now != before => Err(Error::new(
+                ErrorKind::Data,
+                format!("`{}` changed while it was loaded", self.source),
+            )
+            .line("before", format!("{} bytes, {before}", before.size))
+            .line("now", format!("{} bytes, {now}", now.size))
+            .hint("let it be complete before the job begins: write it under another name and rename it")),
+            _ => Ok(fed),
         }
     }
 
@@ -350,7 +383,7 @@ impl Producer {
 }
 
 /// An input that gives UTF-8, and what it is in.
-fn decoded(input: Opened, source: &Source, reading: &Reading) -> Result<(Opened, Charset)> {
+fn decoded(mut input: Opened, source: &Source, reading: &Reading) -> Result<(Opened, Charset)> {
     if reading.charset.is_utf8() {
         return Ok((input, Charset::UTF8));
     }
@@ -358,10 +391,7 @@ fn decoded(input: Opened, source: &Source, reading: &Reading) -> Result<(Opened,
     let reader = Decoded::new(input.reader, reading.charset, reading.on_malformed)
         .map_err(|cause| unreadable(cause, source, packed))?;
     let charset = reader.charset();
-    let input = Opened {
-        reader: Box::new(reader),
-        ..input
-    };
+    input.reader = Box::new(reader);
     Ok((input, charset))
 }
 

@@ -39,6 +39,7 @@ const OWNERS: &[(&[&str], &[&str])] = &[
     (&["indicatif"], &["progress/bars.rs"]),
     (&["comfy_table"], &["progress/table.rs"]),
     (&["flate2", "zstd"], &["source/", "sink/"]),
+    (&["twox_hash"], &["source/content.rs"]),
     (&["glob"], &["source/expand.rs", "embedded/binaries.rs"]),
     (&["csv"], &["record/"]),
     (&["encoding_rs"], &["record/charset.rs", "record/charset/"]),

@@ -16,6 +16,7 @@ fn reading(format: Format, header: Header) -> Reading {
         strip_bom: true,
         markers: true,
         listed: false,
+        content: None,
         utf8: true,
     }
 }
@@ -143,5 +144,42 @@ fn nothing_is_read_past_a_marker_but_what_follows_is_noticed() {
                 followed
             })
         );
+    }
+}
+
+#[test]
+fn a_file_that_is_not_what_it_was_ends_with_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("n");
+    let gzip = |bytes: &[u8]| {
+        let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        out.write_all(bytes).unwrap();
+        out.finish().unwrap()
+    };
+    let zstd = |bytes: &[u8]| zstd::encode_all(bytes, 1).unwrap();
+    let lines: String = (0..100_000).map(|n| format!("{n}\n")).collect();
+    let marked = format!("{lines}\\.\n\n\n");
+    for (before, after) in [
+        (
+            lines.clone().into_bytes(),
+            lines.replace("77", "78").into_bytes(),
+        ),
+        (
+            marked.clone().into_bytes(),
+            format!("{marked}\n").into_bytes(),
+        ),
+        (gzip(lines.as_bytes()), gzip(marked.as_bytes())),
+        (zstd(lines.as_bytes()), zstd(marked.as_bytes())),
+        (Vec::new(), b"1\n".to_vec()),
+    ] {
+        std::fs::write(&path, &before).unwrap();
+        let reading = Reading {
+            content: Some(crate::source::content(&path).unwrap()),
+            ..reading(Format::Text, Header::None)
+        };
+        assert!(read(&path, reading.clone()).is_ok());
+        std::fs::write(&path, &after).unwrap();
+        let error = read(&path, reading).unwrap_err();
+        assert!(error.to_string().ends_with("changed while it was loaded"));
     }
 }
