@@ -71,6 +71,9 @@ pub struct Run {
     /// Load this file in place of the step's own; may be repeated, `-` is stdin
     #[arg(long = "input", value_name = "FILE")]
     pub inputs: Vec<PathBuf>,
+    /// Load files again that the ledger of `exactly_once` says are in
+    #[arg(long)]
+    pub again: bool,
     /// Print problems only
     #[arg(long, short)]
     pub quiet: bool,

@@ -16,6 +16,7 @@ pub mod doctor;
 pub mod embedded;
 pub mod error;
 pub mod job;
+mod ledger;
 mod load;
 pub mod name;
 pub mod progress;

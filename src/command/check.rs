@@ -22,6 +22,7 @@ pub fn run(args: &Check) -> Result<ExitCode> {
         vars: args.vars.iter().cloned().collect(),
         only: args.only.clone(),
         inputs: args.inputs.clone(),
+        again: false,
     };
     let job = job::load(&args.job, &overrides)?;
     let style = style(args.progress, args.quiet);

@@ -39,6 +39,7 @@ pub fn run(args: &Run) -> Result<ExitCode> {
         vars: args.vars.iter().cloned().collect(),
         only: args.only.clone(),
         inputs: args.inputs.clone(),
+        again: args.again,
     };
     let job = job::load(file, &overrides)?;
     let observer = progress::observer(

@@ -86,7 +86,7 @@ async fn finish<T>(
     });
     match grace.await {
         Ok(outcome) => Ok((outcome, Some(deadline))),
-        Err(_) => Err(abandoned(reason, &stopper, transaction)),
+        Err(_) => Err(abandoned(reason, &stopper, transaction, job.exactly_once)),
     }
 }
 
@@ -124,13 +124,22 @@ async fn give_back(
 
 /// A run that did not end in time. Its connection is closed, so the server rolls back, unless it
 /// was about to commit, or the statement under way stands for itself.
-fn abandoned(reason: Reason, stopper: &Stopper, transaction: Transaction) -> Error {
+fn abandoned(
+    reason: Reason,
+    stopper: &Stopper,
+    transaction: Transaction,
+    exactly_once: bool,
+) -> Error {
     if stopper.committing() {
         return reason
             .error()
             .with_kind(ErrorKind::Unknown)
             .line("state", "the COMMIT was on its way and was not answered: nobody knows whether it took place")
-            .hint("look into the tables before you run the job again");
+            .hint(if exactly_once {
+                "run the job again: the ledger knows which files are in"
+            } else {
+                "look into the tables before you run the job again"
+            });
     }
     let state = match transaction {
         Transaction::Job | Transaction::Step => {

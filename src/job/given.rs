@@ -2,17 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Action, Compression, CopyFrom, InputPattern, Policy, Step};
+use super::{Action, Compression, CopyFrom, InputPattern, Job, Policy, Step};
 use crate::error::{Error, ErrorKind, Result};
 
-/// Has the one step of `steps` that loads files read `inputs`.
+/// Has the one step of `job` that loads files read `inputs`.
 ///
 /// What the job says of its own files does not hold for these: a file that is named on the command
 /// line is to be there, and it may be compressed or not.
 ///
 /// # Errors
 /// [`ErrorKind::Usage`] when that is not one step; [`ErrorKind::Input`] when a file is not there.
-pub(super) fn replace_input(steps: &mut [Step], inputs: &[PathBuf]) -> Result<()> {
+pub(super) fn replace_input(job: &mut Job, inputs: &[PathBuf]) -> Result<()> {
     if inputs.is_empty() {
         return Ok(());
     }
@@ -20,6 +20,8 @@ pub(super) fn replace_input(steps: &mut [Step], inputs: &[PathBuf]) -> Result<()
     let files = files.collect::<Result<Vec<_>>>()?;
     let stdin = files.iter().filter(|file| **file == InputPattern::Stdin);
     let stdin = stdin.count();
+    let exactly_once = job.exactly_once;
+    let steps = job.steps.as_mut_slice();
     let reader = reader(steps)?;
     let elsewhere = steps
         .iter()
@@ -32,6 +34,15 @@ pub(super) fn replace_input(steps: &mut [Step], inputs: &[PathBuf]) -> Result<()
         ));
     }
     if let Action::CopyFrom(load) = &mut steps[reader].action {
+        // It identifies another input.
+        load.source_id = None;
+        if exactly_once && stdin > 0 {
+            return Err(Error::new(
+                ErrorKind::Usage,
+                "`--input -`: with `exactly_once`, standard input cannot be told from what was loaded before",
+            )
+            .hint("name a file"));
+        }
         load.input = files;
         load.on_missing = Policy::Fail;
         load.compression = Compression::Auto;

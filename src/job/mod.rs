@@ -50,6 +50,12 @@ pub struct Job {
     pub session: Vec<(Identifier, String)>,
     /// What commits together.
     pub transaction: Transaction,
+    /// Files that are in are not loaded again: what is loaded is kept in a ledger.
+    pub exactly_once: bool,
+    /// The ledger's table, where the job names it.
+    pub ledger: Option<TableName>,
+    /// `--again`: files that are in are loaded all the same.
+    pub again: bool,
     /// How often work that failed for a reason that passes is tried.
     pub retry: Retry,
     /// The most time the whole job may take.
@@ -84,6 +90,8 @@ pub struct Overrides {
     /// `--input`: files that take the place of `file` of the one step that loads files; relative to
     /// the current folder, `-` for standard input.
     pub inputs: Vec<PathBuf>,
+    /// `--again`: load files again that are in, by the ledger.
+    pub again: bool,
 }
 
 /// Where the job runs.
@@ -215,6 +223,8 @@ pub struct CopyFrom {
     pub size: Option<usize>,
     /// What the records do to the table. Anything but an append needs a transaction.
     pub mode: Mode,
+    /// What identifies the input, where that is not its name and what it holds.
+    pub source_id: Option<String>,
     /// No file found.
     pub on_missing: Policy,
     /// A file without a record.

@@ -16,7 +16,7 @@ use super::reader::{At, Fields, Keys, Reader};
 use super::template::{OPEN, Scope};
 use super::{Connection, Job, Overrides, Retry, Step, Transaction, step};
 use crate::error::{Error, ErrorKind, Result};
-use crate::name::{Identifier, setting_list};
+use crate::name::{Identifier, TableName, setting_list};
 use crate::secret::Secrets;
 use crate::wire::server::Kind;
 use crate::wire::settings::Settings;
@@ -32,11 +32,13 @@ const JOB: Keys = Keys {
         "session",
         "vars",
         "transaction",
+        "exactly_once",
+        "ledger",
         "retry",
         "timeout",
         "steps",
     ],
-    reserved: &["exactly_once", "lock"],
+    reserved: &["lock"],
 };
 
 /// What the steps of a job share. First of all the job file's folder, which its paths are relative to,
@@ -50,6 +52,8 @@ pub(super) struct Folder {
     pub(super) outputs: RefCell<BTreeSet<PathBuf>>,
     /// Each statement of a step commits by itself.
     pub(super) alone: bool,
+    /// What is loaded is kept in a ledger.
+    pub(super) exactly_once: bool,
 }
 
 impl Folder {
@@ -87,7 +91,8 @@ pub fn load(file: &Path, overrides: &Overrides) -> Result<Job> {
     }
     job.warnings = warnings;
     job.steps = chosen(job.steps, &overrides.only)?;
-    replace_input(&mut job.steps, &overrides.inputs)?;
+    replace_input(&mut job, &overrides.inputs)?;
+    job.again = again(&job, overrides)?;
     job.given = overrides.vars.clone();
     Ok(job)
 }
@@ -193,12 +198,15 @@ fn resolve(file: &Path, reader: &mut Reader<'_>) -> Option<Job> {
     let transaction = fields
         .get("transaction")
         .map_or(Some(Transaction::Job), transaction);
+    let exactly_once = fields.get("exactly_once").map_or(Some(false), At::flag);
     let folder = Folder {
         path: file.parent().unwrap_or(Path::new("")).to_owned(),
         stdin_taken: Cell::new(false),
         outputs: RefCell::default(),
         alone: transaction == Some(Transaction::None),
+        exactly_once: exactly_once == Some(true),
     };
+    let ledger = ledger(&fields, &folder);
     let connection = connection(fields.get("connection"), &folder);
     let server = match fields.get("server") {
         Some(at) => server(at).map(Some),
@@ -219,6 +227,9 @@ fn resolve(file: &Path, reader: &mut Reader<'_>) -> Option<Job> {
         server: server?,
         session: session?,
         transaction: transaction?,
+        exactly_once: exactly_once?,
+        ledger,
+        again: false,
         retry: retry?,
         timeout: timeout?,
         step_count: steps.as_ref().map_or(0, Vec::len),
@@ -379,6 +390,24 @@ fn transaction(at: &At<'_>) -> Option<Transaction> {
     )
 }
 
+/// The ledger's table, where the job names it. Sees that there can be one.
+fn ledger(fields: &Fields<'_>, folder: &Folder) -> Option<TableName> {
+    if folder.exactly_once && folder.alone {
+        fields.refuse(
+            &["exactly_once"],
+            "with `transaction: none` each COPY commits by itself, without the row that says that its file is in; use `job` or `step`",
+        );
+    }
+    let at = fields.get("ledger")?;
+    if !folder.exactly_once {
+        fields.refuse(
+            &["ledger"],
+            "there is no ledger without `exactly_once: true`",
+        );
+    }
+    at.parse(TableName::parse)
+}
+
 const RETRY: Keys = Keys {
     known: &["attempts", "within", "wait"],
     reserved: &[],
@@ -438,6 +467,17 @@ fn steps(fields: &Fields<'_>, folder: &Folder) -> Option<Vec<Step>> {
         .map(|(index, at)| step::step(at, index + 1, folder))
         .collect();
     steps.into_iter().collect()
+}
+
+/// Whether `--again` is asked for, which is of use with a ledger alone.
+fn again(job: &Job, overrides: &Overrides) -> Result<bool> {
+    if overrides.again && !job.exactly_once {
+        return Err(Error::new(
+            ErrorKind::Usage,
+            "`--again`: the job is not `exactly_once`, so it loads every file each time",
+        ));
+    }
+    Ok(overrides.again)
 }
 
 /// The steps that `--only` asks for; all of them where it is not used.

@@ -71,6 +71,7 @@ const COPY_FROM: Keys = Keys {
         "nul",
         "skip_lines",
         "eol",
+        "source_id",
     ],
     reserved: &[
         "connections",
@@ -80,7 +81,6 @@ const COPY_FROM: Keys = Keys {
         "expect_files",
         "wait",
         "after",
-        "source_id",
     ],
 };
 
@@ -220,6 +220,7 @@ fn copy_from(at: &At<'_>, folder: &Folder) -> Option<CopyFrom> {
     let input = fields
         .require("file")
         .and_then(|at| inputs(&at.one_or_more(), at, folder));
+    let source_id = source_id(&fields, input.as_deref(), folder);
     let table = fields.require("table").and_then(table);
     let columns = optional(&fields, "columns", columns);
     let source = or(&fields, "format", Source::Copy(Format::Text), |at| {
@@ -269,11 +270,50 @@ fn copy_from(at: &At<'_>, folder: &Folder) -> Option<CopyFrom> {
         compression: compression?,
         size: size?.flatten(),
         mode: mode?,
+        source_id,
         on_missing: on_missing?,
         on_empty: on_empty?,
         rejecting,
         shaping: shaping?,
     })
+}
+
+/// What identifies the input. Needed where it cannot be read twice, and of use with a ledger alone.
+fn source_id(
+    fields: &Fields<'_>,
+    input: Option<&[InputPattern]>,
+    folder: &Folder,
+) -> Option<String> {
+    let id = fields.get("source_id").and_then(|at| {
+        at.parse(|text| {
+            if text.is_empty() || text.chars().any(char::is_control) {
+                return Err("it must not be empty or hold control characters".into());
+            }
+            Ok(text.to_owned())
+        })
+    });
+    match (&id, input) {
+        (Some(_), _) if !folder.exactly_once => {
+            fields.refuse(
+                &["source_id"],
+                "nothing asks for it without `exactly_once: true`",
+            );
+        }
+        (Some(_), Some([_, _, ..])) => {
+            fields.refuse(
+                &["source_id"],
+                "it identifies one input, and `file` names several",
+            );
+        }
+        (None, Some(input)) if folder.exactly_once && input.contains(&InputPattern::Stdin) => {
+            fields.refuse(
+                &["file"],
+                "standard input cannot be told from what was loaded before: with `exactly_once`, `source_id: ...` says what it is",
+            );
+        }
+        _ => {}
+    }
+    id
 }
 
 /// `on_error: reject`, and the keys that only make sense with it; `None` without it, or where there

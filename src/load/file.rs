@@ -4,6 +4,7 @@ use super::advice::{Spot, advice};
 use super::compatibility::Findings;
 use super::lane::{Lane, Stopped, input_thread_died};
 use super::mode::Destination;
+use super::once::Input;
 use super::reconcile::reconcile;
 use super::{columns, place, suspicion};
 use crate::error::{Error, ErrorKind, Result};
@@ -31,6 +32,8 @@ pub(super) struct Loaded {
     pub(super) rejected: u64,
     /// Records that the job does not want.
     pub(super) filtered: u64,
+    /// Where its data ended, in bytes of what it is decompressed.
+    pub(super) end: u64,
     /// The file holds no record.
     pub(super) empty: bool,
 }
@@ -38,13 +41,17 @@ pub(super) struct Loaded {
 /// Loads one file with one COPY. What the server made of its values goes to `findings`.
 pub(super) async fn load(
     step: &CopyFrom,
-    source: &Source,
+    input: &Input,
     destination: &mut Destination,
     stage: &mut Stage<'_>,
     findings: Option<&mut Findings>,
 ) -> Result<Loaded> {
+    let source = &input.source;
     let csv_markers = stage.session.server().can(Ability::CsvEndMarker);
-    let reading = reading(step, csv_markers);
+    let reading = Reading {
+        content: input.content(),
+        ..reading(step, csv_markers)
+    };
     let markers = reading.markers;
     let mut feed = source::feed(source.clone(), reading)?;
     let begin = begin(&mut feed, &mut stage.stop).await?;
@@ -105,6 +112,7 @@ pub(super) async fn load(
         records: lane.positions.records(),
         rejected: 0,
         filtered: 0,
+        end: lane.positions.open_record().offset,
         empty: lane.positions.records() == 0,
     };
     if let (Some(findings), Some(inspector)) = (findings, lane.into_inspector()) {

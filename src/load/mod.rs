@@ -14,6 +14,7 @@ mod lane;
 mod limit;
 mod mapping;
 mod mode;
+mod once;
 mod origin;
 mod place;
 mod reconcile;
@@ -52,21 +53,27 @@ pub(crate) async fn copy_from(step: &CopyFrom, stage: &mut Stage<'_>) -> Result<
         // No file is no reason to touch the table.
         return Ok(outcome(stage, None));
     }
+    let inputs = once::inputs(step, sources, stage).await?;
+    if inputs.is_empty() {
+        // Every file is in.
+        return Ok(outcome(stage, None));
+    }
     let mut scrutiny = Scrutiny::new(&step.table, stage.session).await?;
     let mut destination = Destination::prepare(step, stage).await?;
-    for source in sources {
+    for input in inputs {
         // By name, not by number: another file may have come since.
-        if stage.parts.files.contains(&source) {
+        if stage.parts.files.contains(&input.source) || !input.claim(stage).await? {
             continue;
         }
+        let source = &input.source;
         if !source.can_be_read_again() {
             stage.cannot_be_repeated("its input has been read, and can be read only once");
         }
         let findings = scrutiny.findings.as_mut();
         let loaded = if sift::is_needed(step) {
-            sift::load(step, &source, &mut destination, stage, findings).await
+            sift::load(step, &input, &mut destination, stage, findings).await
         } else {
-            file::load(step, &source, &mut destination, stage, findings).await
+            file::load(step, &input, &mut destination, stage, findings).await
         };
         stage.observer.observe(Event::FileDone);
         stage.notices();
@@ -74,13 +81,14 @@ pub(crate) async fn copy_from(step: &CopyFrom, stage: &mut Stage<'_>) -> Result<
         if loaded.empty {
             complain(step.on_empty, stage, || no_record(&source))?;
         }
+        input.complete(&loaded, stage).await?;
         scrutiny.note(loaded.rows);
         stage.parts.rows += loaded.rows;
         stage.parts.bytes += loaded.bytes;
         stage.parts.records += loaded.records;
         stage.parts.rejected += loaded.rejected;
         stage.parts.filtered += loaded.filtered;
-        stage.parts.files.push(source);
+        stage.parts.files.push(input.source);
         stage.part_done();
     }
     scrutiny.report(true, stage).await?;
@@ -96,6 +104,7 @@ fn outcome(stage: &Stage<'_>, changes: Option<Changes>) -> Outcome {
         rows: stage.parts.rows,
         bytes: stage.parts.bytes,
         files: stage.parts.files.len(),
+        before: stage.parts.before,
         rejected: stage.parts.rejected,
         filtered: stage.parts.filtered,
         changes,

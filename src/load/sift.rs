@@ -17,6 +17,7 @@ use super::file::{Here, Loaded, begin, reading};
 use super::lane::input_thread_died;
 use super::mapping::Mapping;
 use super::mode::Destination;
+use super::once::Input;
 use super::reconcile::{has_triggers, reconcile};
 use super::refusal::{depends_on_others, is_about_data};
 use super::shape::Shaper;
@@ -32,7 +33,7 @@ use crate::record::oddities::Oddities;
 use crate::record::position::Position;
 use crate::run::{Stage, Stop};
 use crate::sink::Rejects;
-use crate::source::{self, Begin, End, Fed, Feed, Source};
+use crate::source::{self, Begin, End, Fed, Feed, Reading, Source};
 use crate::wire::error::{ServerMessage, WireError};
 use crate::wire::server::{Ability, Server};
 use crate::wire::session::Exchange;
@@ -45,13 +46,17 @@ pub(super) fn is_needed(step: &CopyFrom) -> bool {
 /// Loads one file. Records that cannot be loaded are kept in `stage.rejects`, or stop the job.
 pub(super) async fn load(
     step: &CopyFrom,
-    source: &Source,
+    input: &Input,
     destination: &mut Destination,
     stage: &mut Stage<'_>,
     findings: Option<&mut Findings>,
 ) -> Result<Loaded> {
+    let source = &input.source;
     let server = stage.session.server().clone();
-    let reading = reading(step, server.can(Ability::CsvEndMarker));
+    let reading = Reading {
+        content: input.content(),
+        ..reading(step, server.can(Ability::CsvEndMarker))
+    };
     let markers = reading.markers;
     let mut feed = source::feed(source.clone(), reading)?;
     let begin = begin(&mut feed, &mut stage.stop).await?;
@@ -752,6 +757,7 @@ impl<'a> Sift<'a> {
             records,
             rejected: self.rejected,
             filtered: self.filtered,
+            end: supply.sieve.open_record().0.offset,
             empty: records == 0,
         })
     }

@@ -106,6 +106,8 @@ pub enum Outcome {
         bytes: u64,
         /// Files.
         files: usize,
+        /// Files that were loaded before, and not again.
+        before: usize,
         /// Records that were set aside.
         rejected: u64,
         /// Records that a condition of the step left out.

@@ -88,17 +88,19 @@ pub(super) fn outcome(outcome: &Outcome, elapsed: Duration) -> String {
             rows: number,
             bytes: size,
             files,
+            before,
             rejected,
             filtered,
             changes: done,
         } => format!(
-            "{}, {}{}{} from {} file{}{} ({took}{})",
+            "{}, {}{}{} from {} file{}{}{} ({took}{})",
             rows(*number),
             bytes(*size),
             set_aside(*rejected, "rejected"),
             set_aside(*filtered, "filtered"),
             count(*files as u64),
             if *files == 1 { "" } else { "s" },
+            loaded_before(*before),
             done.map_or(String::new(), |done| format!(": {}", changes(&done))),
             speed(*size, elapsed)
         ),
@@ -117,6 +119,15 @@ pub(super) fn outcome(outcome: &Outcome, elapsed: Duration) -> String {
                 ""
             }
         ),
+    }
+}
+
+/// `; 2 files were loaded before`; nothing where none was.
+fn loaded_before(files: usize) -> String {
+    match files {
+        0 => String::new(),
+        1 => "; 1 file was loaded before".into(),
+        several => format!("; {} files were loaded before", count(several as u64)),
     }
 }
 

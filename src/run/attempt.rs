@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use super::done::{Done, Parts};
-use super::state;
+use super::done::{Done, Doubt, Parts};
 use super::{Stage, Stop, Totals, bound, expert, settings, sql};
+use super::{settle, state};
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{Action, Job, Step, Transaction};
+use crate::ledger::{Entered, Ledger};
 use crate::progress::{Event, Observer, Outcome};
 use crate::sink::{Outputs, Rejects};
 use crate::wire::condition::Condition;
@@ -26,17 +27,17 @@ pub(super) struct Failure {
 
 /// An attempt under way.
 pub(super) struct Attempt<'a> {
-    job: &'a Job,
-    session: &'a mut Session,
-    observer: &'a dyn Observer,
-    stop: Stop,
-    done: &'a mut Done,
-    outputs: &'a mut Outputs,
-    rejects: &'a mut Rejects,
+    pub(super) job: &'a Job,
+    pub(super) session: &'a mut Session,
+    pub(super) observer: &'a dyn Observer,
+    pub(super) stop: Stop,
+    pub(super) done: &'a mut Done,
+    pub(super) outputs: &'a mut Outputs,
+    pub(super) rejects: &'a mut Rejects,
     /// What was moved since the last commit.
-    moved: Totals,
+    pub(super) moved: Totals,
     /// What was done since the last commit that cannot be done again.
-    obstacle: Option<&'static str>,
+    pub(super) obstacle: Option<&'static str>,
     /// We have begun a transaction and not tried to commit it.
     open: bool,
     /// Transactions of the session that had ended when ours began.
@@ -81,6 +82,15 @@ impl<'a> Attempt<'a> {
 
     async fn steps(&mut self) -> Result<()> {
         settings::apply(self.job, self.session, self.observer).await?;
+        if self.job.exactly_once && self.done.ledger.is_none() {
+            self.done.ledger = Some(Ledger::open(self.job, self.session).await?);
+        }
+        self.settle().await?;
+        if self.done.steps == self.job.steps.len() {
+            // The COMMIT that was in doubt was the last.
+            self.leave().await;
+            return Ok(());
+        }
         if self.job.transaction == Transaction::Job {
             self.begin().await?;
         }
@@ -100,6 +110,7 @@ impl<'a> Attempt<'a> {
             return Err(Error::new(ErrorKind::Server, "the job ends inside a transaction that its own SQL began")
                 .hint("add a COMMIT to its SQL, or let dwsload do it: `transaction: job` or `transaction: step`"));
         }
+        self.leave().await;
         Ok(())
     }
 
@@ -107,7 +118,10 @@ impl<'a> Attempt<'a> {
         self.session.run("BEGIN").await?;
         self.open = true;
         self.ended_before = self.session.transactions_ended();
-        Ok(())
+        match self.enter().await? {
+            Entered::New => Ok(()),
+            Entered::Before => Err(settle::unexpected()),
+        }
     }
 
     /// Whether the transaction that we have begun is over, and not by us. `COMMIT; BEGIN` has left
@@ -154,7 +168,7 @@ impl<'a> Attempt<'a> {
             self.begin().await?;
         }
         self.rejects.of_step(step.number);
-        let outcome = self.act(&step.action).await?;
+        let outcome = self.act(step).await?;
         if self.has_lost_its_transaction() {
             self.ended_by_sql = true;
             return Err(Error::new(
@@ -172,14 +186,18 @@ impl<'a> Attempt<'a> {
             Outcome::Sql(_) | Outcome::Holds(_) => {}
         }
         if by_step {
-            self.commit(nth).await?;
+            if let Err(error) = self.commit(nth).await {
+                if let Some(doubt) = &mut self.done.doubt {
+                    doubt.outcome = Some(outcome);
+                }
+                return Err(error);
+            }
         }
         Ok(outcome)
     }
 
-    async fn act(&mut self, action: &Action) -> Result<Outcome> {
-        let alone = self.job.transaction == Transaction::None;
-        if !alone {
+    async fn act(&mut self, step: &Step) -> Result<Outcome> {
+        if self.job.transaction != Transaction::None {
             // What an earlier attempt had done of this step is rolled back.
             self.done.parts = Parts::default();
         }
@@ -190,10 +208,12 @@ impl<'a> Attempt<'a> {
             outputs: self.outputs,
             rejects: self.rejects,
             parts: &mut self.done.parts,
+            step: step.number,
+            transaction: self.job.transaction,
+            ledger: self.done.ledger.as_ref(),
             obstacle: &mut self.obstacle,
-            alone,
         };
-        let outcome = match action {
+        let outcome = match &step.action {
             Action::Sql(step) => sql::statements(step, &mut stage).await,
             Action::Expect(step) => sql::expect(step, &mut stage).await,
             Action::CopyFrom(step) => load::copy_from(step, &mut stage).await,
@@ -214,22 +234,40 @@ impl<'a> Attempt<'a> {
         let outcome = self.session.run("COMMIT").await;
         self.stop.set_committing(false);
         match outcome {
-            Ok(tags) if tags.iter().any(|tag| tag == "ROLLBACK") => {
-                Err(Error::new(ErrorKind::Server, "the server answered COMMIT with ROLLBACK"))
-            }
+            Ok(tags) if tags.iter().any(|tag| tag == "ROLLBACK") => Err(Error::new(
+                ErrorKind::Server,
+                "the server answered COMMIT with ROLLBACK",
+            )),
             Ok(_) => self.publish(upto),
             Err(WireError::Refused(said)) if !Condition::of(&said).leaves_commit_in_doubt() => {
-                Err(said.into_error(ErrorKind::Server).within("the server refused the COMMIT"))
+                Err(said
+                    .into_error(ErrorKind::Server)
+                    .within("the server refused the COMMIT"))
             }
-            Err(error) => Err(Error::from(error)
-                .with_kind(ErrorKind::Unknown)
-                .within("the connection fell while COMMIT was on its way: nobody knows whether it took place")
-                .hint("look into the tables before you run the job again")),
+            Err(error) => Err(self.doubt(error, upto)),
         }
     }
 
+    /// Nobody knows whether the COMMIT of the first `upto` steps took place. With a ledger, that can be
+    /// settled.
+    fn doubt(&mut self, error: WireError, upto: usize) -> Error {
+        let with_ledger = self.done.ledger.is_some();
+        if with_ledger {
+            self.done.doubt = Some(Doubt {
+                upto,
+                moved: std::mem::take(&mut self.moved),
+                outcome: None,
+                obstacle: self.obstacle.take(),
+            });
+        }
+        Error::from(error)
+            .with_kind(ErrorKind::Unknown)
+            .within("the connection fell while COMMIT was on its way: nobody knows whether it took place")
+            .hint(settle::hint(with_ledger))
+    }
+
     /// Takes note that the first `upto` steps of this run are committed; their files appear.
-    fn publish(&mut self, upto: usize) -> Result<()> {
+    pub(super) fn publish(&mut self, upto: usize) -> Result<()> {
         for step in &self.job.steps[self.done.steps..upto] {
             if let Some(what) = left_in_session(step) {
                 self.done.bound = Some(format!(
@@ -239,6 +277,7 @@ impl<'a> Attempt<'a> {
             }
         }
         self.done.steps = upto;
+        self.done.units += 1;
         self.done.parts = Parts::default();
         self.done.totals.add(std::mem::take(&mut self.moved));
         self.obstacle = None;
@@ -272,7 +311,7 @@ impl<'a> Attempt<'a> {
         let obstacle = self.obstacle();
         // The connection may be gone; then the server has rolled back by itself.
         let _ = tokio::time::timeout(Duration::from_secs(1), self.session.run("ROLLBACK")).await;
-        let state = if error.kind() == ErrorKind::Unknown {
+        let state = if error.kind() == ErrorKind::Unknown || self.done.doubt.is_some() {
             state::known(self.job, self.done)
         } else if self.ended_by_sql {
             state::ENDED_BY_SQL.into()

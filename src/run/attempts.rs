@@ -9,9 +9,8 @@ use rand::RngExt as _;
 
 use super::attempt::{Attempt, Failure};
 use super::done::Done;
-use super::state;
 use super::stop::Stop;
-use super::{Totals, connection};
+use super::{Totals, connection, settle, state};
 use crate::error::{Error, ErrorKind, Result, chain};
 use crate::job::Job;
 use crate::progress::{Event, Observer};
@@ -89,7 +88,10 @@ impl<'a> Attempts<'a> {
                 }
                 Err(failure) => failure,
             };
-            self.outputs.discard();
+            // What waits for a COMMIT in doubt may yet be asked for.
+            if self.done.doubt.is_none() {
+                self.outputs.discard();
+            }
             self.count();
             let wait = match self.wait(&failure) {
                 Ok(wait) => wait,
@@ -99,12 +101,15 @@ impl<'a> Attempts<'a> {
                     return Err(self.given_up(failure, why));
                 }
             };
-            self.rejects.discard();
+            if self.done.doubt.is_none() {
+                self.rejects.discard();
+            }
             self.announce(&failure.error, wait);
             tokio::select! {
                 biased;
                 reason = self.stop.wait() => {
-                    return Err(reason.error().line("state", failure.state));
+                    let error = reason.error().line("state", failure.state);
+                    return Err(self.unsettled(error));
                 }
                 () = tokio::time::sleep(wait) => {}
             }
@@ -126,7 +131,11 @@ impl<'a> Attempts<'a> {
         let connected = self.connect().await;
         let mut session = connected.map_err(|error| Failure {
             error,
-            state: state::state(self.job, &self.done),
+            state: if self.done.doubt.is_some() {
+                state::known(self.job, &self.done)
+            } else {
+                state::state(self.job, &self.done)
+            },
             obstacle: None,
         })?;
         self.stop.watch(Some(session.canceller()));
@@ -169,8 +178,11 @@ impl<'a> Attempts<'a> {
     /// How long to wait before the next attempt; or why there is none, where that is worth a word.
     fn wait(&self, failure: &Failure) -> Result<Duration, Option<String>> {
         let pace = self.pace(&failure.error).ok_or(None)?;
-        if let Some(obstacle) = failure.obstacle.clone().or_else(|| self.done.bound.clone()) {
-            return Err(Some(obstacle));
+        // To ask whether a COMMIT took place is not to do its work again.
+        if self.done.doubt.is_none() {
+            if let Some(obstacle) = failure.obstacle.clone().or_else(|| self.done.bound.clone()) {
+                return Err(Some(obstacle));
+            }
         }
         let retry = &self.job.retry;
         let failures = self.streak.failures;
@@ -190,6 +202,10 @@ impl<'a> Attempts<'a> {
             return None;
         }
         match error.kind() {
+            // The ledger will say whether it took place.
+            ErrorKind::Unknown if self.done.doubt.is_some() => {
+                error.condition().pace().or(Condition::Connection.pace())
+            }
             // Whether it took place is not known, or the account would be locked.
             ErrorKind::Unknown | ErrorKind::Login => None,
             // Before there was any session, a server that does not answer at all is more often a
@@ -226,7 +242,18 @@ impl<'a> Attempts<'a> {
         if self.was_connected {
             error = error.line("state", failure.state);
         }
+        self.unsettled(error)
+    }
+
+    /// The error of a run that ends while a COMMIT is in doubt is that it is.
+    fn unsettled(&self, error: Error) -> Error {
+        if self.done.doubt.is_none() || error.kind() == ErrorKind::Unknown {
+            return error;
+        }
         error
+            .with_kind(ErrorKind::Unknown)
+            .within("a COMMIT was on its way when the connection fell, and the server has not come back to say whether it took place")
+            .hint(settle::hint(true))
     }
 }
 

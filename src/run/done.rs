@@ -1,6 +1,8 @@
 //! What of a job is done for good, and stays so over attempts.
 
 use super::Totals;
+use crate::ledger::Ledger;
+use crate::progress::Outcome;
 use crate::source::Source;
 
 /// What is committed.
@@ -14,6 +16,25 @@ pub(crate) struct Done {
     pub(crate) parts: Parts,
     /// What committed steps have left in the session, so that no other can take its place.
     pub(super) bound: Option<String>,
+    /// The ledger, once it was found.
+    pub(super) ledger: Option<Ledger>,
+    /// Transactions that are committed.
+    pub(super) units: u32,
+    /// A COMMIT that nobody has answered, and that the ledger can settle.
+    pub(super) doubt: Option<Doubt>,
+}
+
+/// A COMMIT of which nobody knows yet whether it took place.
+#[derive(Debug)]
+pub(super) struct Doubt {
+    /// The steps of this run that are done if it did.
+    pub(super) upto: usize,
+    /// What they moved.
+    pub(super) moved: Totals,
+    /// What the step did, where the COMMIT was that of one step.
+    pub(super) outcome: Option<Outcome>,
+    /// What stands against doing the work again if it did not.
+    pub(super) obstacle: Option<&'static str>,
 }
 
 impl Done {
@@ -33,6 +54,8 @@ pub(crate) struct Parts {
     pub(crate) tags: Vec<String>,
     /// Files that were loaded.
     pub(crate) files: Vec<Source>,
+    /// Files that were in before.
+    pub(crate) before: usize,
     /// Rows loaded, by the server's count.
     pub(crate) rows: u64,
     /// Bytes sent.

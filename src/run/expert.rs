@@ -87,6 +87,7 @@ pub(super) async fn copy_expert(step: &CopyExpert, stage: &mut Stage<'_>) -> Res
             rows,
             bytes,
             files: 1,
+            before: 0,
             rejected: 0,
             filtered: 0,
             changes: None,

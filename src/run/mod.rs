@@ -7,13 +7,15 @@ pub(crate) mod connection;
 mod done;
 mod expert;
 mod settings;
+mod settle;
 mod sql;
 mod state;
 mod stop;
 mod trial;
 
 use crate::error::Result;
-use crate::job::Job;
+use crate::job::{Job, Transaction};
+use crate::ledger::Ledger;
 use crate::progress::{Event, Observer};
 use crate::sink::{Outputs, Rejects};
 use crate::wire::session::Session;
@@ -36,9 +38,13 @@ pub(crate) struct Stage<'a> {
     pub(crate) rejects: &'a mut Rejects,
     /// What of the step has succeeded; with `transaction: none` it need not be done again.
     pub(crate) parts: &'a mut Parts,
+    /// The number of the step in the job; 1 is the first.
+    pub(crate) step: usize,
+    /// What commits together.
+    pub(crate) transaction: Transaction,
+    /// The ledger, where the job keeps one.
+    pub(crate) ledger: Option<&'a Ledger>,
     obstacle: &'a mut Option<&'static str>,
-    /// Each part commits by itself.
-    alone: bool,
 }
 
 impl Stage<'_> {
@@ -50,12 +56,12 @@ impl Stage<'_> {
 
     /// Whether each statement commits by itself.
     pub(crate) fn is_alone(&self) -> bool {
-        self.alone
+        self.transaction == Transaction::None
     }
 
     /// Takes note that a part of the step has succeeded.
     pub(crate) fn part_done(&mut self) {
-        if self.alone {
+        if self.is_alone() {
             *self.obstacle = None;
         }
     }

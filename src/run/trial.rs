@@ -2,6 +2,7 @@
 
 use super::done::Parts;
 use super::{Stage, Stop};
+use crate::job::Transaction;
 use crate::progress::Observer;
 use crate::sink::{Outputs, Rejects};
 use crate::wire::session::Session;
@@ -45,7 +46,9 @@ impl Trial {
             rejects: &mut self.rejects,
             parts: &mut self.parts,
             obstacle: &mut self.obstacle,
-            alone: false,
+            step: number,
+            transaction: Transaction::Job,
+            ledger: None,
         }
     }
 }

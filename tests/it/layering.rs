@@ -25,10 +25,10 @@ const OWNERS: &[(&[&str], &[&str])] = &[
             "wire/socket.rs",
         ],
     ),
-    // The hash of a certificate, and a short name for a long path.
+    // The hash of a certificate, a short name for a long path, and the key of a file.
     (
         &["sha2"],
-        &["wire/tls.rs", "embedded/folder.rs", "wire/auth/"],
+        &["wire/tls.rs", "embedded/folder.rs", "wire/auth/", "ledger/"],
     ),
     (&["sha1", "hmac", "md5", "sm3", "zeroize"], &["wire/auth/"]),
     (&["serde_yaml", "minijinja", "strsim"], &["job/"]),

@@ -14,6 +14,7 @@ mod gauss;
 mod hosts;
 mod jobs;
 mod layering;
+mod ledger;
 mod licences;
 mod login;
 mod masks;

@@ -30,6 +30,7 @@ fn step(format: Format) -> CopyFrom {
         header: Header::None,
         compression: Compression::Auto,
         size: None,
+        source_id: None,
         on_missing: Policy::Fail,
         on_empty: Policy::Fail,
         rejecting: None,

@@ -157,7 +157,8 @@ fn a_file_that_is_not_what_it_was_ends_with_an_error() {
         out.finish().unwrap()
     };
     let zstd = |bytes: &[u8]| zstd::encode_all(bytes, 1).unwrap();
-    let lines: String = (0..100_000).map(|n| format!("{n}\n")).collect();
+    let lines: Vec<String> = (0..100_000).map(|n| format!("{n}\n")).collect();
+    let lines = lines.concat();
     let marked = format!("{lines}\\.\n\n\n");
     for (before, after) in [
         (

@@ -119,6 +119,7 @@ pub(super) fn edits(statement: &Statement<'_>) -> Vec<Edit> {
     let mut edits = names(statement);
     edits.extend(setting(statement));
     edits.extend(distribution(statement));
+    edits.extend(orientation(statement));
     edits
 }
 
@@ -131,6 +132,17 @@ fn distribution(statement: &Statement<'_>) -> Option<Edit> {
     let words = &statement.words;
     let last = (first..words.len()).find(|at| words[*at].is(")"))?;
     Some((words[first].start..words[last].end, String::new()))
+}
+
+/// It stores every table by rows, and has no word for it.
+fn orientation(statement: &Statement<'_>) -> Option<Edit> {
+    const CLAUSE: [&str; 6] = ["with", "(", "orientation", "=", "row", ")"];
+    if !statement.begins(&["create"]) {
+        return None;
+    }
+    let first = statement.find(&CLAUSE)?;
+    let words = &statement.words[first..first + CLAUSE.len()];
+    Some((words[0].start..words[CLAUSE.len() - 1].end, String::new()))
 }
 
 fn names(statement: &Statement<'_>) -> Vec<Edit> {
@@ -213,6 +225,10 @@ mod tests {
             (
                 "SELECT 'pg_class', pg_class.oid FROM pg_class AS pg_class",
                 "SELECT 'pg_class', gauss.pg_class.oid FROM gauss.pg_class AS pg_class",
+            ),
+            (
+                "CREATE TABLE a (b int) WITH (ORIENTATION = ROW) DISTRIBUTE BY HASH (b)",
+                "CREATE TABLE a (b int)  ",
             ),
             (
                 "CREATE TABLE a DISTRIBUTE BY HASH (\"b)\", c) AS SELECT 1",

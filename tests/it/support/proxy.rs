@@ -20,6 +20,10 @@ pub(crate) enum Manner {
     /// Passes this of the client on, waits for the server's answer, and cuts instead of
     /// passing the answer on.
     CutAnswer(&'static [u8]),
+    /// Leaves the client when it sends this; the server, which never sees it, is not told so.
+    LeaveBefore(&'static [u8]),
+    /// Takes no connection.
+    Refuse,
     /// Cuts when the server sends this.
     CutWhenServerSays(&'static [u8]),
     /// Passes the second on where the server says the first, which is as long.
@@ -56,6 +60,17 @@ impl Proxy {
         )
     }
 
+    /// Begins to listen; the first connection goes in `manner`, later ones are refused.
+    ///
+    /// # Panics
+    /// There is no free port.
+    pub(crate) fn once(database: &Database, manner: Manner) -> Self {
+        Self::changing(
+            database,
+            move |nth| if nth == 0 { manner } else { Manner::Refuse },
+        )
+    }
+
     /// Begins to listen at `port`; every connection goes straight.
     ///
     /// # Panics
@@ -81,13 +96,17 @@ impl Proxy {
         let port = listener.local_addr().expect("a bound port").port();
         thread::spawn(move || {
             for (nth, client) in listener.incoming().flatten().enumerate() {
+                let manner = manner(nth);
+                if matches!(manner, Manner::Refuse) {
+                    continue;
+                }
                 let Ok(server) = UnixStream::connect(&socket) else {
                     continue;
                 };
                 let line = Line {
                     client,
                     server,
-                    manner: manner(nth),
+                    manner,
                     answer_is_lost: AtomicBool::new(false),
                 };
                 line.open();
@@ -142,7 +161,9 @@ impl Line {
     fn requests(&self) -> io::Result<()> {
         self.client.set_nodelay(true)?;
         let cut = match self.manner {
-            Manner::CutBefore(mark) | Manner::CutAnswer(mark) => Some(mark),
+            Manner::CutBefore(mark) | Manner::CutAnswer(mark) | Manner::LeaveBefore(mark) => {
+                Some(mark)
+            }
             _ => None,
         };
         let mut seen = Seen::new(cut);
@@ -152,6 +173,14 @@ impl Line {
             match seen.at(data) {
                 Some(at) if matches!(self.manner, Manner::CutBefore(_)) => {
                     return (&self.server).write_all(&data[..at]);
+                }
+                Some(at) if matches!(self.manner, Manner::LeaveBefore(_)) => {
+                    (&self.server).write_all(&data[..at])?;
+                    self.client.shutdown(Shutdown::Both)?;
+                    // Until the server ends the session by itself.
+                    loop {
+                        thread::park();
+                    }
                 }
                 Some(_) => self.answer_is_lost.store(true, Ordering::SeqCst),
                 None => {}
