@@ -58,6 +58,10 @@ pub enum Command {
 
 /// `dwsload JOB.yaml`
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of its own, as clap has them"
+)]
 pub struct Run {
     /// The job file
     #[arg(value_name = "JOB.yaml", required = true, num_args = 1..)]

@@ -79,7 +79,7 @@ pub(crate) async fn copy_from(step: &CopyFrom, stage: &mut Stage<'_>) -> Result<
         stage.notices();
         let loaded = loaded?;
         if loaded.empty {
-            complain(step.on_empty, stage, || no_record(&source))?;
+            complain(step.on_empty, stage, || no_record(source))?;
         }
         input.complete(&loaded, stage).await?;
         scrutiny.note(loaded.rows);
