@@ -1,6 +1,7 @@
 //! The command line: types and help, nothing else.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -15,6 +16,7 @@ Examples:
   dwsload jobs/orders.yaml --quiet           for cron: nothing is printed unless something is wrong
   dwsload check jobs/orders.yaml             read everything, change nothing, say what would come of it
   dwsload doctor jobs/orders.yaml            find out why a connection or a job fails
+  dwsload history jobs/orders.yaml           what is in, of a job with `exactly_once`
   dwsload local psql                         look into the embedded server
 
 Exit codes:
@@ -48,6 +50,8 @@ pub enum Command {
     Check(Check),
     /// Look at a connection or a job, stage by stage, and say what is wrong
     Doctor(Doctor),
+    /// What is in, by the ledger of jobs that are `exactly_once`
+    History(History),
     /// The embedded PostgreSQL server, by hand
     Local {
         /// What to do with it
@@ -167,6 +171,44 @@ pub struct Doctor {
     /// Print where settings come from and what the server can
     #[arg(long, short, conflicts_with = "quiet")]
     pub verbose: bool,
+}
+
+const HISTORY_EXAMPLES: &str = "\
+Prints the files that were loaded, the newest last. With a job its own, in the ledger that it writes; with
+a URL, or the PG* environment, those of every job.
+
+Examples:
+  dwsload history jobs/orders.yaml           the last 50 files of a job
+  dwsload history --limit 10 postgresql://loader@dw.example.com:8000/sales
+  dwsload history jobs/orders.yaml --json    an object a line: job, step, file, table, size, hash,
+                                             end_offset, rows, rejected, filtered, loaded_at, run,
+                                             host, pid, user
+  dwsload history jobs/orders.yaml --forget 90d
+                                             forget what is older: such a file would be loaded again
+
+Exit codes:
+  0  done          2  job file or command line      5  no connection or login
+  1  anything else, such as a database without a ledger";
+
+/// `dwsload history`
+#[derive(Debug, Args)]
+#[command(after_help = HISTORY_EXAMPLES)]
+pub struct History {
+    /// A job file or a connection URL; without it, the PG* environment
+    #[arg(value_name = "JOB.yaml|URL")]
+    pub subject: Option<String>,
+    /// Set a variable of the job, over its own `vars`
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
+    pub vars: Vec<(String, String)>,
+    /// Print so many files at most
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub limit: u32,
+    /// Print a JSON object a line
+    #[arg(long)]
+    pub json: bool,
+    /// Take out what was loaded longer ago than this, such as 90d
+    #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration, conflicts_with_all = ["json", "limit"])]
+    pub forget: Option<Duration>,
 }
 
 /// Styles of progress.

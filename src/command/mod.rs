@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod doctor;
+pub mod history;
 pub mod local;
 pub mod run;
 mod signals;
@@ -22,6 +23,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         (Some(Command::Run(job)), _) | (None, Some(job)) => run::run(&job),
         (Some(Command::Check(args)), _) => check::run(&args),
         (Some(Command::Doctor(args)), _) => doctor::run(&args),
+        (Some(Command::History(args)), _) => history::run(&args),
         (Some(Command::Local { action }), _) => local::run(&action),
         (None, None) => Ok(ExitCode::from(2)),
     }

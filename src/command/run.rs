@@ -71,7 +71,7 @@ pub fn run(args: &Run) -> Result<ExitCode> {
 
 /// A word that will be a command, where it is not the name of a file.
 fn later(path: &Path) -> Option<&str> {
-    const WORDS: [&str; 5] = ["init", "history", "schema", "completions", "man"];
+    const WORDS: [&str; 4] = ["init", "schema", "completions", "man"];
     let word = path.to_str().filter(|word| WORDS.contains(word))?;
     (!path.exists()).then_some(word)
 }

@@ -9,6 +9,7 @@
 //! lost, that row says whether it took place.
 
 mod entry;
+mod history;
 mod table;
 
 use std::path::PathBuf;
@@ -23,6 +24,7 @@ use crate::wire::error::WireError;
 use crate::wire::session::Session;
 
 pub(crate) use entry::{Entry, Known, Target};
+pub(crate) use history::{Line, forget, history};
 
 /// A row with this key is there already.
 const UNIQUE_VIOLATION: &str = "23505";

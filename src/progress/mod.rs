@@ -29,6 +29,11 @@ pub enum Style {
     None,
 }
 
+/// A table as people see it.
+pub(crate) fn drawn(table: &Table) -> String {
+    table::draw(table)
+}
+
 /// Whether the terminal cannot move its cursor, as it says.
 fn is_dumb() -> bool {
     std::env::var_os("TERM").is_some_and(|term| term == "dumb")

@@ -404,3 +404,76 @@ fn a_rerun_of_a_thousand_files_takes_less_than_two_seconds() {
     assert!(took.as_secs() < 2, "{took:?}");
     assert_eq!(rows(&database), "50000|50000");
 }
+
+#[test]
+fn the_history_of_a_job_and_of_a_database() {
+    let (database, place) = scene();
+    let job_file = place.file("job.yaml", job(&database.url(), LOAD));
+    let history = |arguments: &[&str]| {
+        let output = place
+            .dwsload()
+            .arg("history")
+            .env("TZ", "UTC")
+            .args(arguments)
+            .output();
+        Ran::of(output.unwrap())
+    };
+    let job_file = job_file.to_str().unwrap();
+    assert_says(
+        &history(&[job_file]),
+        1,
+        "there is no ledger in this database",
+    );
+    place.run_file(job_file.as_ref(), &[]).ok();
+    let other = job(&database.url(), LOAD).replace("job: loads", "job: other");
+    place.run(&other).ok();
+    place.file("job.yaml", job(&database.url(), LOAD));
+    database.psql(
+        "UPDATE dwsload_ledger SET host = 'etl1', os_user = 'cron', run_id = 'r1', pid = 7, loaded_at = '2026-01-31 02:15:00+00'::timestamptz
+         + (job = 'other')::int * interval '1 day' + right(left(source, 2), 1)::int * interval '1 s'",
+    );
+    let shown = |ran: Ran| String::from_utf8(ran.ok().stdout).unwrap();
+    insta::assert_snapshot!(shown(history(&[job_file])).replace(" \n", "\n"), @r"
+     file     table      rows   rejected   when                  run   host   user
+    ───────────────────────────────────────────────────────────────────────────────
+     n1.txt   public.t   1000          0   2026-01-31 02:15:01   r1    etl1   cron
+     n2.txt   public.t   1000          0   2026-01-31 02:15:02   r1    etl1   cron
+     n3.txt   public.t   1000          0   2026-01-31 02:15:03   r1    etl1   cron
+    (3 rows)
+    ");
+    let url = database.url();
+    let all = shown(history(&[&url, "--limit", "4", "--json"]));
+    let lines: Vec<&str> = all.lines().collect();
+    assert_eq!(lines.len(), 4, "{all}");
+    let first: serde_json::Value = serde_json::from_str(lines[0]).unwrap();
+    assert_eq!(
+        (
+            &first["job"],
+            &first["file"],
+            &first["size"],
+            &first["rows"],
+            &first["loaded_at"]
+        ),
+        (
+            &"loads".into(),
+            &"n3.txt".into(),
+            &5000.into(),
+            &1000.into(),
+            &"2026-01-31T02:15:03Z".into()
+        )
+    );
+    assert!(first["hash"].as_str().unwrap().starts_with("xxh3-128:"));
+    database
+        .psql("UPDATE dwsload_ledger SET loaded_at = clock_timestamp() WHERE source = 'n1.txt'");
+    let ran = history(&[job_file, "--forget", "30d"]).ok();
+    assert!(
+        ran.stderr.contains("2 files loaded more than 30days ago"),
+        "{}",
+        ran.stderr
+    );
+    let left = "SELECT string_agg(job || source, ' ' ORDER BY job, source) FROM dwsload_ledger";
+    assert_eq!(
+        database.psql(left),
+        "loadsn1.txt othern1.txt othern2.txt othern3.txt"
+    );
+}
