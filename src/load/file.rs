@@ -11,6 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::job::{CopyFrom, Header, Mode, Nul};
 use crate::name::column_list;
 use crate::progress::{Event, wording};
+use crate::record::cut::Cut;
 use crate::record::dialect::Format;
 use crate::record::oddities::Oddities;
 use crate::record::position::Position;
@@ -83,8 +84,9 @@ pub(super) async fn load(
     let inspector = findings
         .as_ref()
         .and_then(|findings| findings.inspector(step, &columns, markers, begin.lines));
-    let oddities = Oddities::new(&step.dialect, begin.offset, begin.lines);
-    let mut lane = Lane::new(&begin).inspected(inspector).noting(oddities);
+    let mut lane = Lane::new(&begin)
+        .inspected(inspector)
+        .noting(oddities(step, &begin));
     let filled = lane
         .fill(
             &mut copy,
@@ -148,6 +150,14 @@ pub(crate) fn reading(step: &CopyFrom, csv_markers: bool) -> Reading {
         utf8: step.dialect.format != Format::Binary
             && (step.header != Header::None || super::sift::is_needed(step)),
         content: None,
+    }
+}
+
+/// Looks for what is odd in data that is cut as servers cut it.
+pub(super) fn oddities(step: &CopyFrom, begin: &Begin) -> Option<Oddities> {
+    match step.cut() {
+        Cut::Server(dialect) => Oddities::new(&dialect, begin.offset, begin.lines),
+        Cut::Exact(..) | Cut::Lines(_) => None,
     }
 }
 

@@ -13,7 +13,7 @@ use std::ops::Range;
 use super::batch::{BATCH, Batch, Pace};
 use super::compatibility::Findings;
 use super::fields::{FieldsTable, Inserted};
-use super::file::{Here, Loaded, begin, reading};
+use super::file::{Here, Loaded, begin, oddities, reading};
 use super::lane::input_thread_died;
 use super::mapping::Mapping;
 use super::mode::Destination;
@@ -103,7 +103,7 @@ pub(super) async fn load(
         next: 0,
         end: None,
         last: sieve.open_record().0,
-        oddities: Oddities::new(&step.dialect, begin.offset, begin.lines),
+        oddities: oddities(step, &begin),
         sieve,
     };
     while supply.fill(&mut stage.stop, None).await? {

@@ -175,3 +175,17 @@ fn wrong_numbers_of_fields_are_placed() {
         "1,x",
     );
 }
+
+#[test]
+fn line_ends_that_are_data_are_not_odd() {
+    for (content, keys, expected) in [
+        ("x\n\ny;;z;;", "format: csv, eol: ';;'", "\"x\n\ny\"\nz"),
+        (
+            "x\n\n\"\n;;z;;",
+            "format: text, eol: ';;'",
+            "\"x\n\n\"\"\n\"\nz",
+        ),
+    ] {
+        gives("one", content, keys, expected, &[]);
+    }
+}
