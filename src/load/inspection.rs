@@ -227,7 +227,13 @@ fn blind(opened: &Opened<'_>, stage: &Stage<'_>) -> Result<Sieve> {
     let fields = (!named.is_empty())
         .then(|| Fields::new(&step.dialect, nulls.collect(), opened.markers, begin.lines));
     let target = Target::new(&step.table, named, &[], false, stage.session);
-    Ok(Sieve::new(begin, fields.flatten(), target, None))
+    Ok(Sieve::new(
+        begin,
+        step.cut(),
+        fields.flatten(),
+        target,
+        None,
+    ))
 }
 
 /// A file on its way through.

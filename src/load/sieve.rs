@@ -7,6 +7,8 @@ use super::shape::{Shaped, Shaper};
 use crate::name::{Identifier, TableName};
 use crate::record::charset::Charset;
 use crate::record::check::{self, Check, DateOrder, Rules, SessionFacts, Verdict};
+use crate::record::cut::Cut;
+use crate::record::dialect::Format;
 use crate::record::fields::{Field, Fields};
 use crate::record::position::{Position, Record, Records};
 use crate::record::splitter::LineEnd;
@@ -116,6 +118,7 @@ pub(super) struct Sieve {
     records: Records,
     way: Way,
     target: Target,
+    cut: Cut,
     /// What ends records, as far as is known.
     line_end: LineEnd,
     /// Records of the last block that ended.
@@ -284,6 +287,7 @@ impl Sieve {
     /// `target`.
     pub(super) fn new(
         begin: &Begin,
+        cut: Cut,
         fields: Option<Fields>,
         target: Target,
         inspector: Option<Inspector>,
@@ -293,19 +297,20 @@ impl Sieve {
             shape: Shape::default(),
             inspector,
         };
-        Self::by(Way::Raw(Box::new(look)), begin, target)
+        Self::by(Way::Raw(Box::new(look)), begin, cut, target)
     }
 
     /// For a file that begins so, whose records are made anew by `shaper`.
-    pub(super) fn shaped(begin: &Begin, shaper: Shaper, target: Target) -> Self {
-        Self::by(Way::Shaped(Box::new(shaper)), begin, target)
+    pub(super) fn shaped(begin: &Begin, cut: Cut, shaper: Shaper, target: Target) -> Self {
+        Self::by(Way::Shaped(Box::new(shaper)), begin, cut, target)
     }
 
-    fn by(way: Way, begin: &Begin, target: Target) -> Self {
+    fn by(way: Way, begin: &Begin, cut: Cut, target: Target) -> Self {
         Self {
             records: Records::new(begin.offset, begin.lines),
             way,
             target,
+            cut,
             line_end: LineEnd::Unknown,
             out: Sifted {
                 charset: begin.charset,
@@ -344,6 +349,7 @@ impl Sieve {
             records,
             way,
             target,
+            cut,
             line_end,
             out,
         } = self;
@@ -352,7 +358,7 @@ impl Sieve {
         }
         *line_end = block.found.line_end;
         records.push(block.bytes(), &block.found, |record| {
-            out.take(record, way, target, *line_end);
+            out.take(record, way, target, (cut, *line_end));
         });
     }
 
@@ -369,10 +375,11 @@ impl Sieve {
             records,
             way,
             target,
+            cut,
             line_end,
             out,
         } = self;
-        records.finish(|record| out.take(record, way, target, *line_end));
+        records.finish(|record| out.take(record, way, target, (cut, *line_end)));
     }
 }
 
@@ -383,14 +390,24 @@ impl Sifted {
         self.shaped.clear();
     }
 
-    fn take(&mut self, record: Record<'_>, way: &mut Way, target: &Target, line_end: LineEnd) {
+    fn take(
+        &mut self,
+        record: Record<'_>,
+        way: &mut Way,
+        target: &Target,
+        (cut, line_end): (&Cut, LineEnd),
+    ) {
         let begin = self.shaped.len();
         // Bytes written as escapes are the server's to judge.
-        let encoding = check::Fault::of_source(record.bytes, self.charset);
-        let encoding = encoding.map(|fault| Fault::found(fault, None));
+        let bytes = check::Fault::of_source(record.bytes, self.charset).or_else(|| {
+            let byte = cut.stray_line_end(record.bytes, line_end)?;
+            let format = cut.dialect()?.format;
+            Some(check::Fault::of_line_end(byte, format == Format::Csv))
+        });
+        let bytes = bytes.map(|fault| Fault::found(fault, None));
         let fault = match way {
-            Way::Raw(look) => encoding.or(look.shape.fault(record.at.record)),
-            Way::Shaped(shaper) => match encoding {
+            Way::Raw(look) => bytes.or(look.shape.fault(record.at.record)),
+            Way::Shaped(shaper) => match bytes {
                 Some(fault) => Some(fault),
                 None => {
                     match shaper.shape(record.bytes, line_end, record.at, target, &mut self.shaped)

@@ -187,7 +187,7 @@ impl Opened<'_> {
         let inspector = self.findings.and_then(|findings| {
             findings.inspector(self.step, &listed, self.markers, self.begin.lines)
         });
-        let sieve = Sieve::new(self.begin, fields, target, inspector);
+        let sieve = Sieve::new(self.begin, self.step.cut(), fields, target, inspector);
         Ok((Way::Copy(copy), sieve))
     }
 
@@ -238,7 +238,7 @@ impl Opened<'_> {
             )
         })?;
         let shaper = shaper.inspected(inspector);
-        Ok((way, Sieve::shaped(self.begin, shaper, target)))
+        Ok((way, Sieve::shaped(self.begin, step.cut(), shaper, target)))
     }
 
     /// What the catalog says of a table.

@@ -94,6 +94,17 @@ impl Fault {
         ))
     }
 
+    /// A CR or LF that is the end of no record, and no data: `byte`, in csv or else in text.
+    pub fn of_line_end(byte: u8, csv: bool) -> Self {
+        let kind = if csv { "unquoted" } else { "literal" };
+        let name = if byte == b'\r' {
+            "carriage return"
+        } else {
+            "newline"
+        };
+        Self::new("22P04", format!("{kind} {name} found in data"))
+    }
+
     /// A NULL in a column that is NOT NULL, where no trigger fills it.
     pub fn not_null(table: &TableName, column: &Identifier) -> Self {
         let (column, table) = (column.as_str(), table.name().as_str());

@@ -1,5 +1,7 @@
 //! What the bytes of an input are cut by into records.
 
+use memchr::memchr2;
+
 use super::dialect::{Dialect, Format};
 use super::splitter::{LineEnd, Splitter};
 
@@ -64,6 +66,26 @@ impl Cut {
         }
     }
 
+    /// The first CR or LF in a `record` that is neither its end nor data: one outside quotes, or
+    /// behind no backslash. A server refuses it, once it has seen another kind of line end; where the
+    /// record is the first of a COPY, it would take it for the kind that it is. `line_end` is that of
+    /// [`Self::without_end`].
+    pub fn stray_line_end(&self, record: &[u8], line_end: LineEnd) -> Option<u8> {
+        let Self::Server(dialect) = self else {
+            return None;
+        };
+        if matches!(line_end, LineEnd::Unknown | LineEnd::AfterCr) {
+            return None;
+        }
+        let record = self.without_end(record, line_end);
+        memchr2(b'\r', b'\n', record)?;
+        match dialect.format {
+            Format::Csv => stray_in_csv(record, dialect),
+            Format::Text => stray_in_text(record),
+            Format::Binary => None,
+        }
+    }
+
     /// Whether what comes after `bytes` of a record is data, because of a backslash.
     fn is_escaped(&self, bytes: &[u8]) -> bool {
         let text = self
@@ -72,6 +94,37 @@ impl Cut {
         let backslashes = bytes.iter().rev().take_while(|byte| **byte == b'\\');
         text && backslashes.count() % 2 == 1
     }
+}
+
+fn is_line_end(byte: u8) -> bool {
+    matches!(byte, b'\r' | b'\n')
+}
+
+fn stray_in_csv(record: &[u8], dialect: &Dialect) -> Option<u8> {
+    let quote = dialect.quote_byte()?;
+    let escape = dialect.escape_byte().filter(|escape| *escape != quote);
+    let (mut in_quote, mut escaped) = (false, false);
+    for &byte in record {
+        if !in_quote && is_line_end(byte) {
+            return Some(byte);
+        }
+        in_quote ^= byte == quote && !escaped;
+        escaped = in_quote && escape == Some(byte) && !escaped;
+    }
+    None
+}
+
+fn stray_in_text(record: &[u8]) -> Option<u8> {
+    let mut bytes = record.iter();
+    while let Some(&byte) = bytes.next() {
+        if is_line_end(byte) {
+            return Some(byte);
+        }
+        if byte == b'\\' {
+            bytes.next();
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -127,5 +180,42 @@ mod tests {
         ] {
             assert_eq!(records(&cut, input), expected, "{cut:?} of {input:?}");
         }
+    }
+
+    #[test]
+    fn line_ends_of_another_kind_are_found_outside_quotes_and_escapes() {
+        let csv = Dialect::new(Format::Csv);
+        let escaping = Dialect {
+            escape: Some("\\".into()),
+            ..csv.clone()
+        };
+        let text = Dialect::new(Format::Text);
+        for (dialect, record, line_end, expected) in [
+            (&csv, "a,b\n", LineEnd::Lf, None),
+            (&csv, "a,b\r\n", LineEnd::Lf, Some(b'\r')),
+            (&csv, "a,b\rc\n", LineEnd::Lf, Some(b'\r')),
+            (&csv, "a,\"b\r\"\"\r\n\"\n", LineEnd::Lf, None),
+            (&csv, "a,\"b\r\"\r\n", LineEnd::Lf, Some(b'\r')),
+            (&csv, "a,b\r\n", LineEnd::CrLf, None),
+            (&csv, "a,b\n", LineEnd::CrLf, Some(b'\n')),
+            (&csv, "a\r,b\r\n", LineEnd::CrLf, Some(b'\r')),
+            (&csv, "a,b\r", LineEnd::Cr, None),
+            (&csv, "a\n,b\r", LineEnd::Cr, Some(b'\n')),
+            (&csv, "a,b\r", LineEnd::Unknown, None),
+            (&escaping, "a,\"\\\"\r\"\n", LineEnd::Lf, None),
+            (&escaping, "a,\"\\\\\"\r\n", LineEnd::Lf, Some(b'\r')),
+            (&escaping, "a,\\\"\r\"\n", LineEnd::Lf, None),
+            (&text, "a\\\r\n", LineEnd::Lf, None),
+            (&text, "a\\\\\r\n", LineEnd::Lf, Some(b'\r')),
+            (&text, "a\\\nb\n", LineEnd::Lf, None),
+            // The backslash takes the CR alone.
+            (&text, "a\\\r\n", LineEnd::CrLf, Some(b'\n')),
+        ] {
+            let cut = Cut::Server(dialect.clone());
+            let found = cut.stray_line_end(record.as_bytes(), line_end);
+            assert_eq!(found, expected, "{record:?} with {line_end:?}");
+        }
+        let exact = Cut::Exact(csv, b"|".into());
+        assert_eq!(exact.stray_line_end(b"a\r\nb|", LineEnd::Lf), None);
     }
 }

@@ -1,6 +1,8 @@
 //! Line ends: too many, too few, of another kind.
 
 use super::*;
+use crate::gate::Gate;
+use crate::support::quoted;
 
 #[test]
 fn blank_lines_that_become_null_are_told() {
@@ -187,5 +189,56 @@ fn line_ends_that_are_data_are_not_odd() {
         ),
     ] {
         gives("one", content, keys, expected, &[]);
+    }
+}
+
+/// Records with a line end of another kind are set aside, all of them and no others: the next COPY
+/// would take such a line end for its own kind, and refuse the good ones.
+#[test]
+fn line_ends_of_another_kind_are_rejected_wherever_they_stand() {
+    let scene = Scene::new("CREATE TABLE two (a int, b text, c text)");
+    let gate = Gate::before(&scene.database).open();
+    for (content, strange, good) in [
+        (
+            "1,x\n2,y\r\n3,z\r\n4,w\n5,v\r\n",
+            &[2, 3, 5][..],
+            "1,x\n4,w",
+        ),
+        ("1,x\r\n2,y\n3,z\n4,w\r\n5,v\n", &[2, 3, 5], "1,x\n4,w"),
+        ("1,x\r2,y\n3,z\r4,w\r", &[2], "1,x\n4,w"),
+        ("1,x\n2,y\rq\n3,\rz\n4,w\n5,v\r", &[2, 3, 5], "1,x\n4,w"),
+    ] {
+        for (format, sep) in [("csv", ","), ("text", "\t")] {
+            scene.file("f", content.replace(',', sep));
+            for (url, more) in [
+                (scene.database.url(), ""),
+                (scene.database.url(), ", set: {c: made}"),
+                // This server loads no COPY that may fail: records are made anew.
+                (gate.url(), ""),
+            ] {
+                scene.psql("TRUNCATE two");
+                let _ = fs::remove_dir_all(scene.place.path("rejects"));
+                let ran = scene.place.run(&format!(
+                    "connection: {}\nsteps:\n- copy_from: {{file: f, table: two, columns: [a, b], format: {format}, on_error: reject{more}}}\n",
+                    quoted(&url)
+                ));
+                assert_eq!(ran.code, Some(3), "{more} {content:?}: {}", ran.stderr);
+                let found = reasons(&scene);
+                let records: Vec<_> = found
+                    .iter()
+                    .filter_map(|reason| reason["record"].as_u64())
+                    .collect();
+                assert_eq!(records, strange, "{more} {content:?}");
+                assert!(
+                    found.iter().all(|reason| reason["code"] == "22P04"),
+                    "{found:?}"
+                );
+                assert_eq!(
+                    scene.psql("SELECT a || ',' || b FROM two"),
+                    good,
+                    "{more} {content:?}"
+                );
+            }
+        }
     }
 }
