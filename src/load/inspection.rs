@@ -3,23 +3,22 @@
 use std::path::Path;
 
 use super::catalog::{Column, Table};
-use super::file::{Here, begin, kept_mark, reading};
+use super::file::{Here, begin, cut_short, kept_mark, oddities, reading};
 use super::lane::input_thread_died;
 use super::mode::Destination;
 use super::scrutiny::Scrutiny;
 use super::sieve::{LONGEST, Sieve, Target, facts};
-use super::sift::{Opened, Way};
-use super::{columns, compatibility, too_long};
-use crate::error::Result;
+use super::sift::{Opened, Supply, Way, is_needed};
+use super::{columns, compatibility};
+use crate::error::{Error, Result};
 use crate::job::CopyFrom;
 use crate::progress::Event;
 use crate::record::check::Check;
 use crate::record::dialect::Format;
 use crate::record::fields::Fields;
-use crate::record::oddities::Oddities;
-use crate::record::position::{Position, Positions};
+use crate::record::position::Positions;
 use crate::run::Stage;
-use crate::source::{self, Begin, End, Fed, Feed, Reading, Source};
+use crate::source::{self, Begin, Fed, Feed, OnMalformed, Reading, Source};
 use crate::wire::server::{Ability, Server};
 use crate::wire::session::Session;
 
@@ -134,8 +133,11 @@ impl<'a> Inspection<'a> {
         fits: impl FnOnce(&Begin) -> Result<()>,
     ) -> Result<Inspected> {
         let server = stage.session.server().clone();
+        // As for a step that rejects records.
         let reading = Reading {
+            on_malformed: OnMalformed::Escape,
             listed: true,
+            utf8: self.step.dialect.format != Format::Binary,
             ..reading(self.step, server.can(Ability::CsvEndMarker))
         };
         let markers = reading.markers;
@@ -152,65 +154,55 @@ impl<'a> Inspection<'a> {
         let mut passage = Passage {
             step: self.step,
             source,
-            feed,
             begin: &begin,
-            oddities: Oddities::new(&self.step.dialect, begin.offset, begin.lines),
             inspected: Inspected {
                 size: begin.size,
                 ..Inspected::default()
             },
         };
-        let (end, at, last) = if self.step.dialect.format == Format::Binary {
-            passage.count(stage).await?
-        } else {
-            let opened = Opened {
-                step: self.step,
-                source,
-                begin: &begin,
-                server: &server,
-                markers,
-                findings: self.scrutiny.findings.as_ref(),
-            };
-            let mut sieve = if self.known {
-                let (way, sieve) = opened.ways(&mut self.destination, stage).await?;
-                if let Way::Fields(fields) = way {
-                    self.by_text = true;
-                    let here = Here {
-                        step: self.step,
-                        source,
-                        server: &server,
-                        destination: &self.destination,
-                    };
-                    let described = stage.session.describe(&fields.rehearsal()).await;
-                    described.map_err(|error| here.refused_at(error, None, false))?;
-                }
-                sieve
-            } else {
-                blind(&opened, stage)?
-            };
-            let ended = passage.sift(&mut sieve, stage).await?;
-            let inspector = sieve.into_inspector();
-            if let (Some(findings), Some(inspector)) = (&mut self.scrutiny.findings, inspector) {
-                findings.take(inspector, source);
-            }
-            match ended {
-                Some(ended) => ended,
-                None => return Ok(passage.inspected),
-            }
-        };
-        let (inspected, oddities) = (passage.inspected, passage.oddities);
-        let here = Here {
+        if self.step.dialect.format == Format::Binary {
+            passage.count(feed, stage).await?;
+            return Ok(passage.inspected);
+        }
+        let opened = Opened {
             step: self.step,
             source,
+            begin: &begin,
             server: &server,
-            destination: &self.destination,
+            markers,
+            findings: self.scrutiny.findings.as_ref(),
         };
-        here.check_end(end, at, last, inspected.bytes, oddities.as_ref())?;
-        here.note_end(end, stage);
-        if let Some(oddities) = &oddities {
-            here.note_oddities(oddities, stage);
+        let sieve = if self.known {
+            let (way, sieve) = opened.ways(&mut self.destination, stage).await?;
+            if let Way::Fields(fields) = way {
+                self.by_text = true;
+                let here = self.here(source, &server);
+                let described = stage.session.describe(&fields.rehearsal()).await;
+                described.map_err(|error| here.refused_at(error, None, false))?;
+            }
+            sieve
+        } else {
+            blind(&opened, stage)?
+        };
+        let oddities = oddities(self.step, &begin);
+        let mut supply = Supply::new(feed, sieve, oddities);
+        if passage.sift(&mut supply, stage).await? {
+            supply.check_end(&self.here(source, &server), passage.inspected.bytes, stage)?;
         }
-        Ok(inspected)
+        let inspector = supply.sieve.into_inspector();
+        if let (Some(findings), Some(inspector)) = (&mut self.scrutiny.findings, inspector) {
+            findings.take(inspector, source);
+        }
+        Ok(passage.inspected)
+    }
+
+    fn here<'b>(&'b self, source: &'b Source, server: &'b Server) -> Here<'b> {
+        Here {
+            step: self.step,
+            source,
+            server,
+            destination: &self.destination,
+        }
     }
 }
 
@@ -240,80 +232,62 @@ fn blind(opened: &Opened<'_>, stage: &Stage<'_>) -> Result<Sieve> {
 struct Passage<'a> {
     step: &'a CopyFrom,
     source: &'a Source,
-    feed: Feed,
     begin: &'a Begin,
-    /// What is in the data that the server takes without a word.
-    oddities: Option<Oddities>,
     inspected: Inspected,
 }
 
 impl Passage<'_> {
-    /// Counts records that cannot be looked into. Returns how the file ended, and where.
-    async fn count(&mut self, stage: &mut Stage<'_>) -> Result<(End, Position, Position)> {
+    /// Counts records that cannot be looked into.
+    async fn count(&mut self, mut feed: Feed, stage: &mut Stage<'_>) -> Result<()> {
         let mut positions = Positions::new(self.begin.offset, self.begin.lines);
         loop {
-            match self.next(stage).await? {
+            let fed = tokio::select! {
+                biased;
+                reason = stage.stop.wait() => return Err(reason.error()),
+                fed = feed.next() => fed.ok_or_else(input_thread_died)??,
+            };
+            match fed {
                 Fed::Block(mut block) => {
                     let found = std::mem::take(&mut block.found);
                     let old = positions.push(block.bytes().len(), found);
                     self.inspected.bytes += block.bytes().len() as u64;
                     block.found = old.unwrap_or_default();
-                    self.feed.give_back(block);
+                    feed.give_back(block);
                 }
-                Fed::End(end) => {
-                    let last = positions.open_record();
-                    if end.open_record {
-                        positions.end_last();
-                    }
-                    self.inspected.records = positions.records();
-                    return Ok((end, positions.open_record(), last));
+                Fed::End(end) if end.cut_short.is_some() && self.inspected.bytes > 0 => {
+                    return Err(cut_short(self.source));
                 }
+                Fed::End(_) => return Ok(()),
                 Fed::Begin(_) => {}
             }
             self.inspected.records = positions.records();
-            self.tell(stage);
+            self.tell(&feed, stage);
         }
     }
 
-    /// Sets aside the records that `sieve` holds back. Returns how the file ended, and where; `None`
-    /// where a record of it is too long to be looked at.
-    async fn sift(
-        &mut self,
-        sieve: &mut Sieve,
-        stage: &mut Stage<'_>,
-    ) -> Result<Option<(End, Position, Position)>> {
+    /// Sets aside the records that are held back. `false` where the file was left, for a record that
+    /// is too long to be looked at.
+    async fn sift(&mut self, supply: &mut Supply, stage: &mut Stage<'_>) -> Result<bool> {
         loop {
-            match self.next(stage).await? {
-                Fed::Block(block) => {
-                    sieve.push(&block);
-                    if let Some(oddities) = &mut self.oddities {
-                        oddities.look(block.bytes());
+            match supply.fill(&mut stage.stop, None).await {
+                Ok(true) => {}
+                Ok(false) => return Ok(true),
+                Err(halt) => {
+                    let (_, length) = supply.sieve.open_record();
+                    let error = Error::from(halt);
+                    if length <= LONGEST || is_needed(self.step) {
+                        return Err(error);
                     }
-                    self.inspected.bytes += block.bytes().len() as u64;
-                    self.feed.give_back(block);
-                    self.take(sieve, stage)?;
-                    let (at, length) = sieve.open_record();
-                    if length > LONGEST {
-                        let error = too_long(at);
-                        if super::sift::is_needed(self.step) {
-                            return Err(error);
-                        }
-                        stage.warn(&format!(
-                            "`{}`: {error}: it and what follows is not checked",
-                            self.source
-                        ));
-                        return Ok(None);
-                    }
+                    stage.warn(&format!(
+                        "`{}`, {error}: it and what follows is not checked",
+                        self.source
+                    ));
+                    return Ok(false);
                 }
-                Fed::End(end) => {
-                    let (last, _) = sieve.open_record();
-                    sieve.finish(end);
-                    self.take(sieve, stage)?;
-                    return Ok(Some((end, sieve.open_record().0, last)));
-                }
-                Fed::Begin(_) => {}
             }
-            self.tell(stage);
+            supply.next = supply.sieve.out.ready.len();
+            self.take(&supply.sieve, stage)?;
+            self.tell(&supply.feed, stage);
         }
     }
 
@@ -327,21 +301,14 @@ impl Passage<'_> {
             stage.rejects.keep(Path::new(""), source, begin, &reject)?;
             self.inspected.rejected += 1;
         }
+        self.inspected.bytes += sifted.bytes.len() as u64;
         self.inspected.records = sieve.count() - sifted.blank;
         Ok(())
     }
 
-    async fn next(&mut self, stage: &mut Stage<'_>) -> Result<Fed> {
-        tokio::select! {
-            biased;
-            reason = stage.stop.wait() => Err(reason.error()),
-            fed = self.feed.next() => fed.ok_or_else(input_thread_died)?,
-        }
-    }
-
-    fn tell(&self, stage: &Stage<'_>) {
+    fn tell(&self, feed: &Feed, stage: &Stage<'_>) {
         stage.observer.observe(Event::Moved {
-            disk: self.feed.taken(),
+            disk: feed.taken(),
             bytes: self.inspected.bytes,
             records: self.inspected.records,
         });

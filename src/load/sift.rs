@@ -98,14 +98,7 @@ pub(super) async fn load(
         held: Vec::new(),
         held_bytes: 0,
     };
-    let mut supply = Supply {
-        feed,
-        next: 0,
-        end: None,
-        last: sieve.open_record().0,
-        oddities: oddities(step, &begin),
-        sieve,
-    };
+    let mut supply = Supply::new(feed, sieve, oddities(step, &begin));
     while supply.fill(&mut stage.stop, None).await? {
         sift.batch(&mut supply, stage).await?;
     }
@@ -730,15 +723,7 @@ impl<'a> Sift<'a> {
         if let Way::Fields(fields) = &self.way {
             fields.remove(stage.session).await?;
         }
-        let end = supply.end.unwrap_or_default();
-        let at = supply.sieve.open_record().0;
-        let oddities = supply.oddities.as_ref();
-        self.here
-            .check_end(end, at, supply.last, self.bytes, oddities)?;
-        self.here.note_end(end, stage);
-        if let Some(oddities) = oddities {
-            self.here.note_oddities(oddities, stage);
-        }
+        supply.check_end(&self.here, self.bytes, stage)?;
         reconcile(&self.here, self.sent, self.rows, stage).await?;
         // A blank line is none where records are objects or places.
         let records = supply.sieve.count() - supply.sieve.out.blank;
@@ -770,7 +755,7 @@ async fn end(mut copy: Exchange<'_>) -> Result<u64, WireError> {
 }
 
 /// Why no more records come.
-enum Halt {
+pub(super) enum Halt {
     /// The server has refused the COPY under way.
     Refused(WireError),
     Error(Error),
@@ -786,11 +771,11 @@ impl From<Halt> for Error {
 }
 
 /// Records of a file, ready to be taken.
-struct Supply {
-    feed: Feed,
-    sieve: Sieve,
+pub(super) struct Supply {
+    pub(super) feed: Feed,
+    pub(super) sieve: Sieve,
     /// The next of `sieve.ready`.
-    next: usize,
+    pub(super) next: usize,
     end: Option<End>,
     /// The record that was under way when the input ended.
     last: Position,
@@ -799,8 +784,35 @@ struct Supply {
 }
 
 impl Supply {
+    /// Of a file that has begun.
+    pub(super) fn new(feed: Feed, sieve: Sieve, oddities: Option<Oddities>) -> Self {
+        Self {
+            feed,
+            next: 0,
+            end: None,
+            last: sieve.open_record().0,
+            sieve,
+            oddities,
+        }
+    }
+
+    /// Looks how the file has ended, and says what there is to say of it.
+    ///
+    /// # Errors
+    /// Data would be lost, or belongs to a quote that is never closed.
+    pub(super) fn check_end(&self, here: &Here<'_>, bytes: u64, stage: &Stage<'_>) -> Result<()> {
+        let (end, at) = (self.end.unwrap_or_default(), self.sieve.open_record().0);
+        let oddities = self.oddities.as_ref();
+        here.check_end(end, at, self.last, bytes, oddities)?;
+        here.note_end(end, stage);
+        if let Some(oddities) = oddities {
+            here.note_oddities(oddities, stage);
+        }
+        Ok(())
+    }
+
     /// Has records ready; `false` at the end of the file. The server may refuse `copy` meanwhile.
-    async fn fill(
+    pub(super) async fn fill(
         &mut self,
         stop: &mut Stop,
         mut copy: Option<&mut Exchange<'_>>,
