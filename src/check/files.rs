@@ -82,7 +82,7 @@ impl Check<'_> {
         }
         if let Some(table) = &table {
             let unchecked = unchecked::unchecked(load, table, self.session).await?;
-            let unchecked = unchecked.map(|text| format!("{text} (`--load` checks them)"));
+            let unchecked = unchecked.map(|text| format!("{text} (the server alone can say)"));
             let unchecked = unchecked.map(|text| ("unchecked", text));
             looked.facts.extend(unchecked);
         }
