@@ -399,11 +399,8 @@ impl Sifted {
     ) {
         let begin = self.shaped.len();
         // Bytes written as escapes are the server's to judge.
-        let bytes = check::Fault::of_source(record.bytes, self.charset).or_else(|| {
-            let byte = cut.stray_line_end(record.bytes, line_end)?;
-            let format = cut.dialect()?.format;
-            Some(check::Fault::of_line_end(byte, format == Format::Csv))
-        });
+        let bytes = check::Fault::of_source(record.bytes, self.charset)
+            .or_else(|| of_line(record.bytes, cut, line_end));
         let bytes = bytes.map(|fault| Fault::found(fault, None));
         let fault = match way {
             Way::Raw(look) => bytes.or(look.shape.fault(record.at.record)),
@@ -437,6 +434,15 @@ impl Sifted {
         ));
         self.bytes.extend_from_slice(record.bytes);
     }
+}
+
+/// What keeps a server from reading a record as one line.
+fn of_line(record: &[u8], cut: &Cut, line_end: LineEnd) -> Option<check::Fault> {
+    if let Some(byte) = cut.stray_line_end(record, line_end) {
+        let csv = cut.dialect()?.format == Format::Csv;
+        return Some(check::Fault::of_line_end(byte, csv));
+    }
+    cut.has_stray_marker(record).then(check::Fault::of_marker)
 }
 
 impl Shape {

@@ -22,7 +22,7 @@ use super::reconcile::{has_triggers, reconcile};
 use super::refusal::{depends_on_others, is_about_data};
 use super::shape::Shaper;
 use super::sieve::{Fault, LONGEST, Sieve, Target};
-use super::{catalog, columns, compatibility, limit, place, too_long};
+use super::{catalog, columns, compatibility, limit, place, skipped, too_long};
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{CopyFrom, Header, Rejecting, Shaping};
 use crate::name::{Identifier, TableName, column_list};
@@ -192,6 +192,9 @@ impl Opened<'_> {
         stage: &mut Stage<'_>,
     ) -> Result<(Way, Sieve)> {
         let (step, source) = (self.step, self.source);
+        if step.header == Header::Skip {
+            skipped::warn(step, source, self.begin, stage).await?;
+        }
         let table = self.table(&step.table, stage).await?;
         let mut mapping = Mapping::new(step, shaping, source, self.begin, &table, stage)?;
         let columns = mapping.columns.clone();

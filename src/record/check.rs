@@ -105,6 +105,11 @@ impl Fault {
         Self::new("22P04", format!("{kind} {name} found in data"))
     }
 
+    /// An end-of-data marker of text with data on its line.
+    pub fn of_marker() -> Self {
+        Self::new("22P04", "end-of-copy marker corrupt")
+    }
+
     /// A NULL in a column that is NOT NULL, where no trigger fills it.
     pub fn not_null(table: &TableName, column: &Identifier) -> Self {
         let (column, table) = (column.as_str(), table.name().as_str());

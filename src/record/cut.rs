@@ -1,6 +1,6 @@
 //! What the bytes of an input are cut by into records.
 
-use memchr::memchr2;
+use memchr::{memchr2, memmem};
 
 use super::dialect::{Dialect, Format};
 use super::splitter::{LineEnd, Splitter};
@@ -84,6 +84,24 @@ impl Cut {
             Format::Text => stray_in_text(record),
             Format::Binary => None,
         }
+    }
+
+    /// Whether an end-of-data marker of text stands in a `record`, with data on its line. A server
+    /// refuses that, where it does not drop what follows.
+    pub fn has_stray_marker(&self, record: &[u8]) -> bool {
+        let Self::Server(dialect) = self else {
+            return false;
+        };
+        if dialect.format != Format::Text || memmem::find(record, br"\.").is_none() {
+            return false;
+        }
+        let mut bytes = record.iter();
+        while let Some(&byte) = bytes.next() {
+            if byte == b'\\' && bytes.next() == Some(&b'.') {
+                return true;
+            }
+        }
+        false
     }
 
     /// Whether what comes after `bytes` of a record is data, because of a backslash.
@@ -179,6 +197,23 @@ mod tests {
             (Cut::Lines(Some(b"\r".into())), "a\n\rb", vec!["a\n", "b"]),
         ] {
             assert_eq!(records(&cut, input), expected, "{cut:?} of {input:?}");
+        }
+    }
+
+    #[test]
+    fn a_marker_with_data_on_its_line_is_found_behind_no_backslash() {
+        for (record, expected) in [
+            (r"a.b", false),
+            (r"\.", true),
+            (r"\.a", true),
+            (r"a\.b", true),
+            (r"a\\.b", false),
+            (r"a\\\.b", true),
+        ] {
+            let found =
+                |format| Cut::Server(Dialect::new(format)).has_stray_marker(record.as_bytes());
+            assert_eq!(found(Format::Text), expected, "{record}");
+            assert!(!found(Format::Csv), "{record}");
         }
     }
 

@@ -7,7 +7,6 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
 use super::*;
-use crate::support::quoted;
 
 /// Everything that a server can complain of at a record. Without the trigger, rows are inserted many
 /// at once, and an index complains later.

@@ -2,7 +2,7 @@
 //!
 //! What must hold in all of them: every record of the input is a row of the table, or there is an
 //! error, a rejected record or a warning that names its place. Each trap is tried with `on_error: stop`
-//! and with `on_error: reject` where both apply. "Server" is what a COPY by hand does.
+//! and with `on_error: reject` where both apply, and where records are made anew. "Server" is what a COPY by hand does.
 //!
 //! | trap | server | guarded by |
 //! | --- | --- | --- |
@@ -63,17 +63,26 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
-use crate::support::Ran;
+use crate::gate::Gate;
 use crate::support::scene::Scene;
+use crate::support::{Ran, quoted};
 
 /// What becomes of records that cannot be loaded.
 const BOTH: [&str; 2] = ["stop", "reject"];
+
+/// The same, and on a server that loads no COPY that may fail, so that records are made anew.
+const ALL: [&str; 3] = ["stop", "reject", ANEW];
+const ANEW: &str = "reject anew";
 
 thread_local! {
     /// One scene for each test, which runs on a thread of its own: tables of two columns and of one.
     static SCENE: Rc<Scene> = Rc::new(Scene::new(
         "CREATE TABLE two (a int, b text); CREATE TABLE one (b text)",
     ));
+    /// A gate before it, to which an empty string is none but itself.
+    static GATE: Gate = SCENE.with(|scene| {
+        Gate::before(&scene.database).compatibility("PG").open()
+    });
 }
 
 /// Loads `content` into an empty `table`.
@@ -82,8 +91,14 @@ fn load(table: &str, content: impl AsRef<[u8]>, keys: &str, on_error: &str) -> (
     scene.psql(&format!("TRUNCATE {table}"));
     let _ = fs::remove_dir_all(scene.place.path("rejects"));
     scene.file("f", content);
-    let ran = scene.load(&format!(
-        "file: f, table: {table}, {keys}, on_error: {on_error}"
+    let url = match on_error {
+        ANEW => GATE.with(Gate::url),
+        _ => scene.database.url(),
+    };
+    let on_error = on_error.trim_end_matches(" anew");
+    let ran = scene.place.run(&format!(
+        "connection: {}\nsteps:\n- copy_from: {{file: f, table: {table}, {keys}, on_error: {on_error}}}\n",
+        quoted(&url)
     ));
     let ran = steady(&scene, ran);
     (scene, ran)
@@ -108,7 +123,7 @@ fn rows(scene: &Scene, table: &str) -> String {
 /// Asserts that all of `content` is loaded, that these are the rows, and which warnings there are.
 #[track_caller]
 fn gives(table: &str, content: impl AsRef<[u8]>, keys: &str, expected: &str, warnings: &[&str]) {
-    for on_error in BOTH {
+    for on_error in ALL {
         let (scene, ran) = load(table, &content, keys, on_error);
         let ran = ran.ok();
         assert_eq!(rows(&scene, table), expected, "{on_error}: {}", ran.stderr);
@@ -119,7 +134,7 @@ fn gives(table: &str, content: impl AsRef<[u8]>, keys: &str, expected: &str, war
 /// Asserts that `content` is refused as a whole, and that the message has `part`.
 #[track_caller]
 fn refused(table: &str, content: impl AsRef<[u8]>, keys: &str, part: &str) {
-    for on_error in BOTH {
+    for on_error in ALL {
         let (scene, ran) = load(table, &content, keys, on_error);
         assert_eq!(ran.code, Some(1), "{on_error}: {}", ran.stderr);
         assert!(ran.stderr.contains(part), "{on_error}: {}", ran.stderr);
@@ -144,30 +159,32 @@ fn bad(
     assert_eq!(ran.sqlstate(), Some(sqlstate), "{}", ran.stderr);
     assert_eq!(said(&ran), Some(place), "{}", ran.stderr);
     assert_eq!(rows(&scene, table), "");
-    let (scene, ran) = load(table, &content, keys, "reject");
-    assert_eq!(ran.code, Some(3), "{}", ran.stderr);
-    let reasons = reasons(&scene);
-    let [reason] = reasons.as_slice() else {
-        panic!("{reasons:?}");
-    };
-    assert_eq!(reason["code"], sqlstate, "{reason}");
-    let number = |key: &str| reason[key].as_u64().unwrap();
-    assert_eq!(
-        (number("record"), number("line"), number("offset")),
-        place,
-        "{reason}"
-    );
-    assert_eq!(rows(&scene, table), others, "{}", ran.stderr);
+    for on_error in ["reject", ANEW] {
+        let (scene, ran) = load(table, &content, keys, on_error);
+        assert_eq!(ran.code, Some(3), "{on_error}: {}", ran.stderr);
+        let reasons = reasons(&scene);
+        let [reason] = reasons.as_slice() else {
+            panic!("{on_error}: {reasons:?}");
+        };
+        assert_eq!(reason["code"], sqlstate, "{on_error}: {reason}");
+        let number = |key: &str| reason[key].as_u64().unwrap();
+        assert_eq!(
+            (number("record"), number("line"), number("offset")),
+            place,
+            "{on_error}: {reason}"
+        );
+        assert_eq!(rows(&scene, table), others, "{on_error}: {}", ran.stderr);
+    }
 }
 
-/// The warnings of a run, but for that of rejected records.
+/// The warnings of a run, but for those of rejected records and of the gate's password.
 fn told(ran: &Ran) -> Vec<&str> {
     let warnings = ran
         .stderr
         .lines()
         .filter_map(|line| line.strip_prefix("warning: "));
     warnings
-        .filter(|line| !line.contains(" rejected record"))
+        .filter(|line| !line.contains(" rejected") && !line.contains("the password is written"))
         .collect()
 }
 

@@ -1,9 +1,8 @@
 //! Rows that are counted, and rows that go elsewhere.
 
 use super::*;
-use crate::gate::{Gate, Product};
+use crate::gate::Product;
 use crate::support::proxy::{Manner, Proxy};
-use crate::support::quoted;
 
 /// Swallows even numbers.
 const SWALLOW: &str = "CREATE TABLE two (a int, b text); \
