@@ -139,7 +139,7 @@ impl Destination {
 
     /// Whether the table that is filled has a column for the numbers of the records.
     pub(super) fn numbers(&self) -> bool {
-        matches!(self, Self::Staging(staging) if staging.number().is_some())
+        matches!(self, Self::Staging(staging) | Self::Planned(staging) if staging.number().is_some())
     }
 
     /// How the records of the next file are numbered, where they are.
