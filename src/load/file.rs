@@ -39,6 +39,17 @@ pub(super) struct Loaded {
     pub(super) empty: bool,
 }
 
+impl Loaded {
+    /// The same, of which `refused` rows were set aside after all.
+    pub(super) fn without(self, refused: u64) -> Self {
+        Self {
+            rows: self.rows.saturating_sub(refused),
+            rejected: self.rejected + refused,
+            ..self
+        }
+    }
+}
+
 /// Loads one file with one COPY. What the server made of its values goes to `findings`.
 pub(super) async fn load(
     step: &CopyFrom,

@@ -60,6 +60,7 @@ pub(crate) async fn copy_from(step: &CopyFrom, stage: &mut Stage<'_>) -> Result<
     }
     let mut scrutiny = Scrutiny::new(&step.table, stage.session).await?;
     let mut destination = Destination::prepare(step, stage).await?;
+    let mut gathered = Vec::new();
     for input in inputs {
         // By name, not by number: another file may have come since.
         if stage.parts.files.contains(&input.source) || !input.claim(stage).await? {
@@ -88,7 +89,8 @@ pub(crate) async fn copy_from(step: &CopyFrom, stage: &mut Stage<'_>) -> Result<
         stage.parts.records += loaded.records;
         stage.parts.rejected += loaded.rejected;
         stage.parts.filtered += loaded.filtered;
-        stage.parts.files.push(input.source);
+        stage.parts.files.push(source.clone());
+        gathered.push((input, loaded));
         stage.part_done();
     }
     scrutiny.report(true, stage).await?;
@@ -96,6 +98,12 @@ pub(crate) async fn copy_from(step: &CopyFrom, stage: &mut Stage<'_>) -> Result<
         limit::check(rejecting, stage)?;
     }
     let changes = destination.finish(step, stage).await?;
+    for (input, loaded) in gathered {
+        let refused = destination.refused_of(&input.source);
+        if refused > 0 {
+            input.complete(&loaded.without(refused), stage).await?;
+        }
+    }
     Ok(outcome(stage, changes))
 }
 

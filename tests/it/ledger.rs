@@ -135,6 +135,22 @@ fn compressed_shaped_and_rejected_records_are_counted() {
 }
 
 #[test]
+fn records_that_only_a_merge_refuses_are_counted_as_rejected() {
+    let (database, place) = scene();
+    database.psql("ALTER TABLE k ADD UNIQUE (v)");
+    place.file("a.txt", "1\ta\nx\tx\n2\tb\n");
+    place.file("b.txt", "3\ta\n4\tb\n5\te\n");
+    let lines =
+        "steps:\n- copy_from: {file: [a.txt, b.txt], table: k, mode: upsert, on_error: reject}\n";
+    let ran = place.run(&job(&database.url(), lines));
+    assert_says(&ran, 3, "3 rejected from 2 files: 3 inserted");
+    let ledger = "SELECT loaded, rejected FROM dwsload_ledger WHERE kind = 'file' ORDER BY source";
+    assert_eq!(database.psql(ledger), "2|1\n1|2");
+    let ran = place.run(&job(&database.url(), lines));
+    assert_says(&ran, 0, "2 files were loaded before");
+}
+
+#[test]
 fn a_file_that_changes_while_it_is_loaded_rolls_back() {
     let (database, place) = scene();
     // Its first block is read before the COPY begins, which the lock holds back; the others behind it.

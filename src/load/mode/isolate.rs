@@ -57,6 +57,15 @@ pub(super) struct Isolation<'a> {
     waiting: Vec<(SetAside, u64)>,
     /// All that were set aside for good, kept ones included.
     rejected: u64,
+    /// Those that are kept, of each file.
+    of_files: Vec<u64>,
+}
+
+/// What a merge came to.
+pub(super) struct Merged {
+    pub(super) changes: Changes,
+    /// Records of each file that are set aside.
+    pub(super) refused: Vec<u64>,
 }
 
 /// What the server has against a part.
@@ -103,6 +112,7 @@ impl<'a> Isolation<'a> {
             refused: Vec::new(),
             waiting: Vec::new(),
             rejected: 0,
+            of_files: vec![0; staging.files().len()],
         }
     }
 
@@ -111,12 +121,12 @@ impl<'a> Isolation<'a> {
     /// # Errors
     /// The server refuses for another reason than its data, a record cannot be kept, or there are more
     /// of them than the job allows.
-    pub(super) async fn run(mut self, rows: u64, stage: &mut Stage<'_>) -> Result<Changes> {
+    pub(super) async fn run(mut self, rows: u64, stage: &mut Stage<'_>) -> Result<Merged> {
         self.session(stage, SET).await?;
         let whole = self.attempt(None, rows, stage.session).await;
         if let Ok(changes) = whole.map_err(|refused| self.staging.explain(refused))? {
             self.session(stage, END).await?;
-            return Ok(changes);
+            return Ok(self.merged(changes));
         }
         self.session(stage, END).await?;
         self.prepare(stage).await?;
@@ -140,7 +150,15 @@ impl<'a> Isolation<'a> {
                 ),
             ));
         }
-        Ok(self.changes)
+        let changes = self.changes;
+        Ok(self.merged(changes))
+    }
+
+    fn merged(self, changes: Changes) -> Merged {
+        Merged {
+            changes,
+            refused: self.of_files,
+        }
     }
 
     /// Runs SQL that is not about the data.
@@ -358,6 +376,11 @@ impl<'a> Isolation<'a> {
         let mut refused = std::mem::take(&mut self.refused);
         refused.sort_by_key(|record| record.origin);
         rejected::keep(&refused, self.staging, self.step, self.rejecting, stage).await?;
+        for record in &refused {
+            if let Some(count) = self.of_files.get_mut(record.origin.file()) {
+                *count += 1;
+            }
+        }
         stage.parts.rejected += refused.len() as u64;
         stage.parts.rows = stage.parts.rows.saturating_sub(refused.len() as u64);
         Ok(())

@@ -174,6 +174,14 @@ impl Destination {
         }
     }
 
+    /// Records of `source` that came in, and were refused then by what [`finish`](Self::finish) does.
+    pub(super) fn refused_of(&self, source: &Source) -> u64 {
+        match self {
+            Self::Table | Self::Swap(_) | Self::Planned(_) => 0,
+            Self::Staging(staging) => staging.refused_of(source),
+        }
+    }
+
     /// The error as it is about the table that people know.
     pub(super) fn in_words_of(&self, error: WireError) -> WireError {
         match self {

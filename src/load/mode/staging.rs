@@ -47,6 +47,8 @@ pub(super) struct Filed {
     pub(super) rows: u64,
     /// What it was like when it was opened.
     pub(super) stamp: Option<Stamp>,
+    /// Its records that the merge has refused.
+    refused: u64,
 }
 
 /// What is known once the columns are: the table is made of them.
@@ -309,7 +311,19 @@ impl Staging {
             source: source.clone(),
             rows,
             stamp: self.stamp.take(),
+            refused: 0,
         });
+    }
+
+    /// What is in it, in order.
+    pub(super) fn files(&self) -> &[Filed] {
+        &self.files
+    }
+
+    /// Records of `source` that the merge has refused.
+    pub(super) fn refused_of(&self, source: &Source) -> u64 {
+        let filed = self.files.iter().find(|filed| filed.source == *source);
+        filed.map_or(0, |filed| filed.refused)
     }
 
     /// The file that a record comes from.
@@ -365,7 +379,11 @@ impl Staging {
         let mut changes = match (&step.rejecting, &self.number) {
             (Some(rejecting), Some(number)) => {
                 let isolation = Isolation::new(self, merge, number, step, rejecting);
-                isolation.run(rows, stage).await?
+                let merged = isolation.run(rows, stage).await?;
+                for (filed, refused) in self.files.iter_mut().zip(merged.refused) {
+                    filed.refused = refused;
+                }
+                merged.changes
             }
             _ => merge.run(rows, stage.session).await.map_err(explained)?,
         };
