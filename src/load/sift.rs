@@ -373,6 +373,29 @@ struct Held {
     fault: Fault,
 }
 
+impl Held {
+    /// Bytes of memory, about.
+    fn weight(&self) -> usize {
+        /// What an allocation costs besides its bytes.
+        const EACH: usize = 32;
+        let Fault {
+            code,
+            reason,
+            column,
+            detail,
+            constraint,
+        } = &self.fault;
+        let told = [column, detail, constraint]
+            .map(|text| text.as_ref().map_or(0, |text| text.len() + EACH));
+        size_of::<Self>()
+            + self.bytes.len()
+            + code.len()
+            + reason.len()
+            + 3 * EACH
+            + told.iter().sum::<usize>()
+    }
+}
+
 impl<'a> Sift<'a> {
     fn rejecting(&self) -> Option<&'a Rejecting> {
         self.here.step.rejecting.as_ref()
@@ -676,21 +699,22 @@ impl<'a> Sift<'a> {
             return Err(self.here.refused_at(error, Some(at), false));
         }
         self.rejected += 1;
-        self.held_bytes += bytes.len();
+        let held = Held {
+            at,
+            bytes: bytes.to_vec(),
+            fault,
+        };
+        self.held_bytes += held.weight();
         let error = self.exceeds().map(|what| {
             Error::new(ErrorKind::Data, what).line(
                 "last",
                 format!(
                     "`{}`, {at}: {} (SQLSTATE {})",
-                    self.here.source, fault.reason, fault.code
+                    self.here.source, held.fault.reason, held.fault.code
                 ),
             )
         });
-        self.held.push(Held {
-            at,
-            bytes: bytes.to_vec(),
-            fault,
-        });
+        self.held.push(held);
         error.map_or(Ok(()), Err)
     }
 

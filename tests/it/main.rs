@@ -18,6 +18,7 @@ mod ledger;
 mod licences;
 mod login;
 mod masks;
+mod memory;
 mod modes;
 mod parity;
 mod readme;

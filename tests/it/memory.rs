@@ -1,0 +1,91 @@
+//! Memory is bounded: it grows neither with a file nor with the records of it that are bad.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
+use std::fmt::Write as _;
+use std::fs;
+use std::process::Stdio;
+use std::thread::sleep;
+use std::time::Duration;
+
+use crate::support::scene::Scene;
+
+/// What two runs may differ by, in KiB: blocks in flight, and batches that are not full.
+const SLACK: u64 = 4 * 1024;
+
+/// The most memory that a run of `steps` has at a time, in KiB; it ends with `exit`.
+fn peak(scene: &Scene, steps: &str, exit: i32) -> u64 {
+    let mut run = scene.dwsload(steps).stderr(Stdio::null()).spawn().unwrap();
+    let status = format!("/proc/{}/status", run.id());
+    let mut peak = 0;
+    let ended = loop {
+        let said = fs::read_to_string(&status).unwrap_or_default();
+        let found = said.lines().find_map(|line| {
+            let size = line.strip_prefix("VmHWM:")?;
+            size.trim().trim_end_matches(" kB").parse::<u64>().ok()
+        });
+        // One that has ended has none.
+        peak = found.unwrap_or(0).max(peak);
+        if let Some(ended) = run.try_wait().unwrap() {
+            break ended;
+        }
+        sleep(Duration::from_millis(2));
+    };
+    assert_eq!(ended.code(), Some(exit), "{steps}");
+    assert!(peak > 0, "no memory of the run is to be seen");
+    peak
+}
+
+/// So many records, every third of which has a quantity that `bad` makes.
+fn records(count: usize, bad: impl Fn(usize) -> String) -> String {
+    let mut text = String::new();
+    for number in 1..=count {
+        let quantity = if number % 3 == 0 {
+            bad(number)
+        } else {
+            number.to_string()
+        };
+        writeln!(
+            text,
+            "{number},{quantity},carefully final deposits detect slyly again"
+        )
+        .unwrap();
+    }
+    text
+}
+
+#[test]
+fn it_grows_neither_with_rows_nor_with_rejects() {
+    let scene =
+        Scene::new("CREATE TABLE t (id int, quantity int CHECK (quantity > 0), comment text)");
+    let good = |number: usize| number.to_string();
+    let odd = |number: usize| format!("{number} or so");
+    let below = |number: usize| format!("-{number}");
+    for (file, count) in [("few", 20_000), ("many", 200_000)] {
+        scene.file(&format!("{file}-good.csv"), records(count, good));
+        scene.file(&format!("{file}-odd.csv"), records(count, odd));
+        scene.file(&format!("{file}-below.csv"), records(count / 5, below));
+    }
+    let reject = ", on_error: reject";
+    for (what, file, keys, exit) in [
+        ("records as they are", "good", "", 0),
+        ("none is rejected", "good", reject, 0),
+        ("rejects that the client finds", "odd", reject, 3),
+        ("rejects that the server finds", "below", reject, 3),
+        (
+            "records made anew",
+            "good",
+            ", null: ['', none], on_error: reject",
+            0,
+        ),
+    ] {
+        let [few, many] = ["few", "many"].map(|count| {
+            let keys = format!("{{file: {count}-{file}.csv, table: t, format: csv{keys}}}");
+            peak(&scene, &format!("- copy_from: {keys}\n"), exit)
+        });
+        assert!(
+            many < few + SLACK,
+            "{what}: {few} KiB, and {many} KiB for ten times the records"
+        );
+    }
+}
