@@ -308,6 +308,7 @@ impl Drop for Gate {
         for client in lock(&self.shared.clients).values() {
             let _ = client.shutdown(Shutdown::Both);
         }
+        shim::closed(&self.shared.backend.database);
     }
 }
 

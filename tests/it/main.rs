@@ -1,6 +1,7 @@
 //! Tests of the dwsload binary as a whole, against real PostgreSQL servers.
 
 mod bytes;
+mod chaos;
 mod checks;
 mod doctor;
 mod dry_run;

@@ -231,6 +231,7 @@ fn empty_strings_that_become_null_are_told_once_for_a_step() {
     let ran = through(&gate, &scene, steps, &["--quiet"]);
     assert_eq!(ran.code, Some(1));
     assert!(!ran.stderr.contains("empty"), "{}", ran.stderr);
+    drop(gate);
     for (product, mode) in [
         (Product::Dws, "MYSQL"),
         (Product::Dws, "TD"),
@@ -334,6 +335,7 @@ fn a_setting_that_dws_refuses_never_reaches_it() {
     );
     assert_eq!(gate.refused(), [] as [&str; 0]);
     // openGauss takes it.
+    drop(gate);
     let gate = Gate::before(&scene.database)
         .playing(Product::OpenGauss)
         .open();

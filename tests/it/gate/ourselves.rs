@@ -138,7 +138,9 @@ fn a_server_says_what_it_is() {
         .nodes(2, 3)
         .place("c", &column_store)
         .open();
-    let open_gauss = Gate::before(&scene.database)
+    let other =
+        Scene::new("CREATE TABLE t (a int, b int PRIMARY KEY); CREATE TABLE c (a int, b int)");
+    let open_gauss = Gate::before(&other.database)
         .playing(Product::OpenGauss)
         .compatibility("PG");
     let ask = |gate: &Gate, sql: &str| {

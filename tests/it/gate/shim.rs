@@ -13,8 +13,8 @@ use crate::support::server::Server;
 /// Relations of the system catalog that a Gauss server has, or has more columns of.
 const RELATIONS: &[&str] = &["pg_class", "pg_database", "pgxc_class", "pgxc_node"];
 
-/// What was made in each database, by its name: many gates come to the same one.
-static INSTALLED: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
+/// What was made in each database, by its name, and how many gates stand before it.
+static INSTALLED: Mutex<BTreeMap<String, (String, usize)>> = Mutex::new(BTreeMap::new());
 
 /// What a server says of itself.
 #[derive(Debug, Clone)]
@@ -24,6 +24,13 @@ pub(super) struct Identity {
     pub(super) compatibility: String,
     pub(super) coordinators: u32,
     pub(super) data_nodes: u32,
+}
+
+/// A gate before `database` is closed.
+pub(super) fn closed(database: &str) {
+    if let Some((_, gates)) = lock(&INSTALLED).get_mut(database) {
+        *gates -= 1;
+    }
 }
 
 impl Identity {
@@ -52,11 +59,16 @@ impl Identity {
                 },
             );
         let mut installed = lock(&INSTALLED);
-        let known = installed.entry(database.to_owned()).or_default();
+        let (known, gates) = installed.entry(database.to_owned()).or_default();
         if *known != sql {
+            assert!(
+                *gates == 0,
+                "a gate of another kind stands before {database}: what it says of itself would change"
+            );
             server.psql(database, &sql);
             *known = sql;
         }
+        *gates += 1;
     }
 
     /// The nodes of the cluster: name, kind (C is a coordinator, D a data node), port.

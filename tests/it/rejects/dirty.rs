@@ -87,9 +87,12 @@ fn what_a_server_takes_one_by_one_is_in_and_the_rest_is_rejected() {
         text.parse().expect("DWSLOAD_DIRTY_FILES is a number")
     });
     let oracle = Scene::new(TABLES);
-    let scene = Scene::new(TABLES);
-    let gates = [Product::OpenGauss, Product::Dws]
-        .map(|product| Gate::before(&scene.database).playing(product).open());
+    let plain = Scene::new(TABLES);
+    let gated = [Product::OpenGauss, Product::Dws].map(|product| {
+        let scene = Scene::new(TABLES);
+        let gate = Gate::before(&scene.database).playing(product).open();
+        (scene, gate)
+    });
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
     let strategy = prop::collection::vec(record(), 1..60);
@@ -97,14 +100,14 @@ fn what_a_server_takes_one_by_one_is_in_and_the_rest_is_rejected() {
     for file in 0..files {
         let records = strategy.new_tree(&mut runner).expect("a file").current();
         one_by_one(&oracle, &records);
-        scene.file("dirty.csv", records.concat());
         // Sent as they are, made anew, and on servers that differ in what a failure costs.
-        let (url, keys) = match file % 4 {
-            0 => (scene.database.url(), ""),
-            1 => (scene.database.url(), ", 'null': ['']"),
-            2 => (gates[0].url(), ""),
-            _ => (gates[1].url(), ""),
+        let (scene, url, keys) = match file % 4 {
+            0 => (&plain, plain.database.url(), ""),
+            1 => (&plain, plain.database.url(), ", 'null': ['']"),
+            2 => (&gated[0].0, gated[0].1.url(), ""),
+            _ => (&gated[1].0, gated[1].1.url(), ""),
         };
+        scene.file("dirty.csv", records.concat());
         let ran = scene.place.run(&format!(
             "connection: {}
 steps:
@@ -112,7 +115,7 @@ steps:
 ",
             quoted(&url)
         ));
-        let mut found = rejects(&scene);
+        let mut found = rejects(scene);
         let _ = std::fs::remove_dir_all(scene.place.path("rejects"));
         let rejected = found.pop().map_or(Vec::new(), |(_, bytes, _)| bytes);
         let code = if rejected.is_empty() { 0 } else { 3 };
