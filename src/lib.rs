@@ -9,6 +9,7 @@
 //!
 //! Follow one record from file to commit: [`job`], [`run`], `load`, [`source`], [`record`], [`wire`].
 
+mod arrival;
 pub mod check;
 pub mod cli;
 pub mod command;

@@ -1,12 +1,14 @@
 //! `copy_from`: its table, its mode, and every record of its files.
 
 use std::io::{IsTerminal, stdin};
+use std::time::Duration;
 
 use super::looked::{File, Listener, Looked, State, mode};
 use super::{Check, PATIENCE, ground, is_over, unchecked};
+use crate::arrival::{Arrived, Eye};
 use crate::doctor::{Patient, Table, absent, header_fits, may_load};
 use crate::error::{Error, ErrorKind, Result};
-use crate::job::{CopyFrom, Job, Mode, Policy, Step, Transaction};
+use crate::job::{Arrival, CopyFrom, Job, Mode, Policy, Step, Transaction};
 use crate::load::{self, Inspected, Inspection, catalog};
 use crate::name::TableName;
 use crate::progress::wording;
@@ -35,7 +37,7 @@ impl Check<'_> {
             Some(_) => catalog::look_up(&load.table, self.session).await?,
             None => None,
         };
-        let sources = self.sources(step, load, looked)?;
+        let (sources, arrived) = self.sources(step, load, looked).await?;
         let listener = Listener::new(self.observer);
         let mut stage = self
             .trial
@@ -57,7 +59,12 @@ impl Check<'_> {
                 )
                 .await;
                 match read {
-                    Ok(read) => State::Read(read),
+                    Ok(read) => {
+                        if let Some(arrived) = &arrived {
+                            errors.extend(arrived.check_rows(&source, read.records).err());
+                        }
+                        State::Read(read)
+                    }
                     Err(error) if is_over(&error) => return Err(error),
                     Err(error) => {
                         ground::firm(stage.session).await?;
@@ -140,8 +147,20 @@ impl Check<'_> {
     }
 
     /// The files of a step, with the policy for missing ones applied.
-    fn sources(&self, step: &Step, load: &CopyFrom, looked: &mut Looked) -> Result<Vec<Source>> {
-        let (sources, absent) = source::expand(&load.input)?;
+    async fn sources(
+        &self,
+        step: &Step,
+        load: &CopyFrom,
+        looked: &mut Looked,
+    ) -> Result<(Vec<Source>, Option<Arrived>)> {
+        let arrived = match &load.arrival {
+            Some(arrival) => Some(self.arrived(load, arrival, looked).await?),
+            None => None,
+        };
+        let (sources, absent) = match &arrived {
+            Some(arrived) => (arrived.sources(), arrived.missing.clone()),
+            None => source::expand(&load.input)?,
+        };
         for path in absent {
             let writer = self.job.writer_of(&path, step);
             if let Some(writer) = writer.filter(|_| self.job.transaction != Transaction::Job) {
@@ -155,7 +174,32 @@ impl Check<'_> {
                 load::missing(&path, writer.is_some())
             });
         }
-        Ok(sources)
+        Ok((sources, arrived))
+    }
+
+    /// Looks once at files that a run would wait for, and says of the plan what becomes of them.
+    async fn arrived(
+        &self,
+        load: &CopyFrom,
+        arrival: &Arrival,
+        looked: &mut Looked,
+    ) -> Result<Arrived> {
+        looked.facts.extend(arrival.words());
+        let mut stop = self.stop.clone();
+        let look = Eye::default().look(load, arrival, &mut stop).await?;
+        if look.is_complete() {
+            if arrival.is_ready_asked() {
+                looked.fact("now", "all files are ready");
+            }
+        } else if look.is_waited_for(arrival) {
+            looked.warnings.push(format!(
+                "not ready now, and a run would wait: {}",
+                look.words()
+            ));
+        } else if !look.is_enough(load) {
+            looked.errors.push(look.error(arrival, Duration::ZERO));
+        }
+        Ok(look.into_arrived(arrival))
     }
 
     /// Looks whether so many records may be rejected, and whether files may be empty.

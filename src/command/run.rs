@@ -14,6 +14,9 @@ use crate::progress::{self, Event, Style};
 /// The exit code of a job that is done, with rejected records.
 const WITH_REJECTS: u8 = 3;
 
+/// The exit code of a job that is done, where files could not be moved or deleted.
+const WITH_FILES_LEFT: u8 = 8;
+
 /// Runs a job file.
 ///
 /// # Errors
@@ -62,7 +65,9 @@ pub fn run(args: &Run) -> Result<ExitCode> {
         totals,
         elapsed: started.elapsed(),
     });
-    Ok(if totals.rejected > 0 {
+    Ok(if totals.unmoved > 0 {
+        ExitCode::from(WITH_FILES_LEFT)
+    } else if totals.rejected > 0 {
         ExitCode::from(WITH_REJECTS)
     } else {
         ExitCode::SUCCESS

@@ -34,6 +34,8 @@ pub(super) fn replace_input(job: &mut Job, inputs: &[PathBuf]) -> Result<()> {
         ));
     }
     if let Action::CopyFrom(load) = &mut steps[reader].action {
+        // Whoever names a file means it as it is, and keeps it.
+        load.arrival = None;
         // It identifies another input.
         load.source_id = None;
         if exactly_once && stdin > 0 {

@@ -3,6 +3,7 @@
 //! [`load`] reads a job file. A [`Job`] is valid by construction: the engine sees nothing else
 //! and checks nothing again.
 
+mod arrival;
 mod bytes;
 mod diagnose;
 mod earlier;
@@ -27,6 +28,7 @@ use crate::secret::Secrets;
 use crate::wire::server::Kind;
 use crate::wire::settings::Settings;
 
+pub use arrival::{After, Arrival, Expected, Marker};
 pub use bytes::{Bytes, Eol, Nul};
 pub(crate) use diagnose::nearest;
 pub use mode::{ByKey, Change, Duplicates, Mode};
@@ -233,6 +235,8 @@ pub struct CopyFrom {
     pub rejecting: Option<Rejecting>,
     /// What becomes of records on their way; `None`: they are sent as they are.
     pub shaping: Option<Box<Shaping>>,
+    /// What is asked of the files and done with them; `None`: nothing.
+    pub arrival: Option<Box<Arrival>>,
 }
 
 impl CopyFrom {
@@ -358,6 +362,8 @@ pub struct CopyTo {
     pub charset: Charset,
     /// Whether the file is compressed.
     pub compression: Compression,
+    /// Where it is written what the file is, for whoever loads it.
+    pub manifest: Option<PathBuf>,
 }
 
 /// What `copy_to` reads.

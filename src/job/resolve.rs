@@ -445,7 +445,7 @@ fn retry(at: &At<'_>) -> Option<Retry> {
     Some(retry)
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(Duration::ZERO) => Err("a time of 0 would be over at once".into()),
         Ok(duration) => Ok(duration),

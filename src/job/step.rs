@@ -1,7 +1,8 @@
 //! The steps of a job file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use super::arrival::arrival;
 use super::bytes::{BINARY_TEXT, bytes, charset};
 use super::mode::{Mode, mode};
 use super::reader::{At, Fields, Keys};
@@ -72,16 +73,12 @@ const COPY_FROM: Keys = Keys {
         "skip_lines",
         "eol",
         "source_id",
-    ],
-    reserved: &[
-        "connections",
-        "batch",
-        "wire",
         "ready",
         "expect_files",
         "wait",
         "after",
     ],
+    reserved: &["connections", "batch", "wire"],
 };
 
 const COPY_TO: Keys = Keys {
@@ -99,8 +96,9 @@ const COPY_TO: Keys = Keys {
         "force_quote",
         "compression",
         "encoding",
+        "manifest",
     ],
-    reserved: &["split", "manifest"],
+    reserved: &["split"],
 };
 
 const COPY_EXPERT: Keys = Keys {
@@ -221,6 +219,7 @@ fn copy_from(at: &At<'_>, folder: &Folder) -> Option<CopyFrom> {
         .require("file")
         .and_then(|at| inputs(&at.one_or_more(), at, folder));
     let source_id = source_id(&fields, input.as_deref(), folder);
+    let arrival = arrival(&fields, input.as_deref(), folder);
     let table = fields.require("table").and_then(table);
     let columns = optional(&fields, "columns", columns);
     let source = or(&fields, "format", Source::Copy(Format::Text), |at| {
@@ -275,6 +274,7 @@ fn copy_from(at: &At<'_>, folder: &Folder) -> Option<CopyFrom> {
         on_empty: on_empty?,
         rejecting,
         shaping: shaping?,
+        arrival,
     })
 }
 
@@ -357,6 +357,7 @@ fn most_rejects(text: &str) -> Result<MostRejects, String> {
 fn copy_to(at: &At<'_>, folder: &Folder) -> Option<CopyTo> {
     let fields = at.fields(COPY_TO)?;
     let output = fields.require("file").and_then(|at| output(at, folder));
+    let manifest = manifest(&fields, output.as_ref(), folder);
     let what = unload(&fields);
     let dialect = format(&fields).and_then(|format| dialect(&fields, format, false));
     let header = or(&fields, "header", false, At::flag);
@@ -376,6 +377,7 @@ fn copy_to(at: &At<'_>, folder: &Folder) -> Option<CopyTo> {
         header: header?,
         charset: charset?,
         compression: compression?,
+        manifest,
     })
 }
 
@@ -388,13 +390,43 @@ fn output(at: &At<'_>, folder: &Folder) -> Option<Output> {
         at.wrong("expected a file or `-`, found the empty text");
         return None;
     }
+    written(at, &folder.path(&text), folder).map(Output::Path)
+}
+
+/// The path of a file that the step writes, and no other.
+fn written(at: &At<'_>, path: &Path, folder: &Folder) -> Option<PathBuf> {
     // `.` parts say nothing.
-    let path: PathBuf = folder.path(&text).components().collect();
+    let path: PathBuf = path.components().collect();
     if !folder.outputs.borrow_mut().insert(path.clone()) {
         at.wrong("an earlier step writes this file");
         return None;
     }
-    Some(Output::Path(path))
+    Some(path)
+}
+
+/// `manifest: true`, or its path. `None` where there is none, or a mistake.
+fn manifest(fields: &Fields<'_>, output: Option<&Output>, folder: &Folder) -> Option<PathBuf> {
+    let at = fields.get("manifest")?;
+    let text = at.text()?;
+    let data = match output? {
+        Output::Path(path) => path,
+        Output::Stdout if text == "false" => return None,
+        Output::Stdout => {
+            at.wrong_key("standard output is no file, so there is nothing to list");
+            return None;
+        }
+    };
+    let path = match text.as_str() {
+        "false" => return None,
+        "true" => {
+            let mut path = data.clone().into_os_string();
+            path.push(".manifest.json");
+            path.into()
+        }
+        "" => return at.expected("`true` or a path"),
+        text => folder.path(text),
+    };
+    written(at, &path, folder)
 }
 
 fn unload(fields: &Fields<'_>) -> Option<Unload> {

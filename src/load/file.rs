@@ -62,6 +62,7 @@ pub(super) async fn load(
     let csv_markers = stage.session.server().can(Ability::CsvEndMarker);
     let reading = Reading {
         content: input.content(),
+        stamp: stage.stamp_of(source),
         ..reading(step, csv_markers)
     };
     let markers = reading.markers;
@@ -161,6 +162,7 @@ pub(crate) fn reading(step: &CopyFrom, csv_markers: bool) -> Reading {
         utf8: step.dialect.format != Format::Binary
             && (step.header != Header::None || super::sift::is_needed(step)),
         content: None,
+        stamp: None,
     }
 }
 

@@ -79,6 +79,9 @@ pub(crate) async fn copy_from(step: &CopyFrom, stage: &mut Stage<'_>) -> Result<
         stage.observer.observe(Event::FileDone);
         stage.notices();
         let loaded = loaded?;
+        if let Some(arrived) = stage.arrived {
+            arrived.check_rows(source, loaded.records)?;
+        }
         if loaded.empty {
             complain(step.on_empty, stage, || no_record(source))?;
         }
@@ -148,7 +151,10 @@ pub(crate) fn check(step: &CopyFrom, server: &Server) -> Result<()> {
 
 /// The files of a step, with the policy for missing ones applied.
 fn inputs(step: &CopyFrom, stage: &Stage<'_>) -> Result<Vec<Source>> {
-    let (sources, absent) = source::expand(&step.input)?;
+    let (sources, absent) = match stage.arrived {
+        Some(arrived) => (arrived.sources(), arrived.missing.clone()),
+        None => source::expand(&step.input)?,
+    };
     for path in absent {
         complain(step.on_missing, stage, || {
             missing(&path, stage.outputs.is_awaited(&path))

@@ -55,6 +55,7 @@ pub(super) async fn load(
     let server = stage.session.server().clone();
     let reading = Reading {
         content: input.content(),
+        stamp: stage.stamp_of(source),
         ..reading(step, server.can(Ability::CsvEndMarker))
     };
     let markers = reading.markers;

@@ -238,7 +238,16 @@ impl Observer for Bars {
                     bar.moved(disk, bytes, records);
                 }
             }
-            Event::FileDone => self.replace(None),
+            Event::FileDone | Event::WaitDone => self.replace(None),
+            Event::Waiting { left, .. } => {
+                if let Some(line) = self.lines.of(&event) {
+                    self.print(|| writeln!(std::io::stderr(), "{line}"));
+                }
+                let bar = Bar::new("", None);
+                let left = wording::whole(left);
+                bar.drawn.set_message(format!("  waiting, {left} left"));
+                self.replace(Some(bar));
+            }
             Event::Connected { job, server, place } => {
                 self.print(|| writeln!(std::io::stderr(), "{job}: {server} at {place}"));
             }

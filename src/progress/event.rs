@@ -23,6 +23,19 @@ pub enum Event<'a> {
         /// Where it is, without secrets.
         place: &'a str,
     },
+    /// Files are waited for.
+    Waiting {
+        /// Which, and what is known of them.
+        what: &'a str,
+        /// How long at most.
+        left: Duration,
+        /// It has not been told yet.
+        first: bool,
+    },
+    /// Nothing is waited for any more.
+    WaitDone,
+    /// A file was moved or deleted, in words.
+    Departed(&'a str),
     /// A step begins.
     StepStarted {
         /// 1 for the first.

@@ -73,6 +73,14 @@ fn line(event: &Event<'_>, success: bool, verbose: bool) -> Option<String> {
         Event::Connected { job, server, place } if success && verbose => {
             Some(format!("{job}: {server} at {place}"))
         }
+        Event::Waiting {
+            what,
+            left,
+            first: true,
+        } if success => Some(wording::waiting(what, *left)),
+        Event::Departed(what) if success && verbose => {
+            Some(format!("  {}", wording::one_line(what)))
+        }
         Event::Tag(tag) if success && verbose => Some(format!("  {tag}")),
         Event::StepDone {
             number,

@@ -215,12 +215,24 @@ fn speed(size: u64, elapsed: Duration) -> String {
     )
 }
 
+/// What is waited for, and how long at most.
+pub(super) fn waiting(what: &str, most: Duration) -> String {
+    format!("waiting up to {} for {}", whole(most), one_line(what))
+}
+
+/// A time that is still to come, in whole seconds: `1h 2m 3s`.
+pub(crate) fn whole(time: Duration) -> String {
+    let more = u64::from(time.subsec_nanos() > 0);
+    humantime::format_duration(Duration::from_secs(time.as_secs() + more)).to_string()
+}
+
 /// The last line of a job.
 pub(super) fn done(job: &str, totals: Totals, elapsed: Duration) -> String {
     let Totals {
         loaded,
         unloaded,
         rejected,
+        unmoved,
     } = totals;
     let mut what = Vec::new();
     if loaded > 0 {
@@ -231,6 +243,13 @@ pub(super) fn done(job: &str, totals: Totals, elapsed: Duration) -> String {
     }
     if rejected > 0 {
         what.push(format!("{} rejected", count(rejected)));
+    }
+    if unmoved > 0 {
+        what.push(format!(
+            "{} file{} not moved",
+            count(unmoved),
+            if unmoved == 1 { "" } else { "s" }
+        ));
     }
     let what = if what.is_empty() {
         String::new()

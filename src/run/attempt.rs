@@ -1,5 +1,6 @@
 //! One attempt at a job, on one session: what is not done yet, step by step.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use super::done::{Done, Doubt, Parts};
@@ -97,6 +98,10 @@ impl<'a> Attempt<'a> {
         for (index, step) in self.job.steps.iter().enumerate().skip(self.done.steps) {
             if let Some(reason) = self.stop.reason() {
                 return Err(reason.error());
+            }
+            if self.job.transaction != Transaction::Job {
+                // With no transaction open: what earlier steps have written is there by now.
+                self.arrive(index..index + 1).await?;
             }
             self.step(step, index + 1).await?;
             if self.job.transaction == Transaction::None {
@@ -211,6 +216,7 @@ impl<'a> Attempt<'a> {
             step: step.number,
             transaction: self.job.transaction,
             ledger: self.done.ledger.as_ref(),
+            arrived: self.done.arrivals.of(step.number),
             obstacle: &mut self.obstacle,
         };
         let outcome = match &step.action {
@@ -238,7 +244,10 @@ impl<'a> Attempt<'a> {
                 ErrorKind::Server,
                 "the server answered COMMIT with ROLLBACK",
             )),
-            Ok(_) => self.publish(upto),
+            Ok(_) => {
+                self.publish(upto)?;
+                self.depart().await
+            }
             Err(WireError::Refused(said)) if !Condition::of(&said).leaves_commit_in_doubt() => {
                 Err(said
                     .into_error(ErrorKind::Server)
@@ -269,6 +278,7 @@ impl<'a> Attempt<'a> {
     /// Takes note that the first `upto` steps of this run are committed; their files appear.
     pub(super) fn publish(&mut self, upto: usize) -> Result<()> {
         for step in &self.job.steps[self.done.steps..upto] {
+            self.done.arrivals.committed(step);
             if let Some(what) = left_in_session(step) {
                 self.done.bound = Some(format!(
                     "step {} may have left {what} in the session, which a new connection would lack",
@@ -286,6 +296,26 @@ impl<'a> Attempt<'a> {
         for pending in self.outputs.take() {
             pending.publish()?;
         }
+        Ok(())
+    }
+
+    /// Waits for the files of these steps of the run.
+    async fn arrive(&mut self, steps: Range<usize>) -> Result<()> {
+        let steps = &self.job.steps[steps];
+        let arrivals = &mut self.done.arrivals;
+        arrivals
+            .wait(self.job, steps, self.observer, &mut self.stop)
+            .await
+    }
+
+    /// Moves or deletes the files of what is committed. One that stays is no failure: it is loaded.
+    pub(super) async fn depart(&mut self) -> Result<()> {
+        let arrivals = &mut self.done.arrivals;
+        if arrivals.are_leaving() {
+            self.rejects.sync_names();
+        }
+        let unmoved = arrivals.depart(self.observer, &mut self.stop).await?;
+        self.done.totals.unmoved += unmoved;
         Ok(())
     }
 

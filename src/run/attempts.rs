@@ -12,7 +12,7 @@ use super::done::Done;
 use super::stop::Stop;
 use super::{Totals, connection, settle, state};
 use crate::error::{Error, ErrorKind, Result, chain};
-use crate::job::Job;
+use crate::job::{Job, Transaction};
 use crate::progress::{Event, Observer};
 use crate::sink::{Outputs, Rejects};
 use crate::wire::condition::{Condition, Pace};
@@ -128,6 +128,7 @@ impl<'a> Attempts<'a> {
 
     /// Connects and runs what is not done yet.
     async fn attempt(&mut self) -> Result<(), Failure> {
+        self.arrive().await?;
         let connected = self.connect().await;
         let mut session = connected.map_err(|error| Failure {
             error,
@@ -152,6 +153,26 @@ impl<'a> Attempts<'a> {
         self.stop.watch(None);
         session.close().await;
         outcome
+    }
+
+    /// Waits for the files of the first work to be done, before there is a connection that would wait
+    /// as well. A COMMIT in doubt is settled first.
+    async fn arrive(&mut self) -> Result<(), Failure> {
+        if self.done.doubt.is_some() {
+            return Ok(());
+        }
+        let left = &self.job.steps[self.done.steps..];
+        let steps = match self.job.transaction {
+            Transaction::Job => left,
+            Transaction::Step | Transaction::None => &left[..left.len().min(1)],
+        };
+        let arrivals = &mut self.done.arrivals;
+        let waited = arrivals.wait(self.job, steps, self.observer, &mut self.stop);
+        waited.await.map_err(|error| Failure {
+            error,
+            state: state::state(self.job, &self.done),
+            obstacle: None,
+        })
     }
 
     async fn connect(&mut self) -> Result<Session> {

@@ -1,6 +1,7 @@
 //! What of a job is done for good, and stays so over attempts.
 
 use super::Totals;
+use crate::arrival::Arrivals;
 use crate::ledger::Ledger;
 use crate::progress::Outcome;
 use crate::source::Source;
@@ -22,6 +23,8 @@ pub(crate) struct Done {
     pub(super) units: u32,
     /// A COMMIT that nobody has answered, and that the ledger can settle.
     pub(super) doubt: Option<Doubt>,
+    /// The files of steps that are not done yet.
+    pub(super) arrivals: Arrivals,
 }
 
 /// A COMMIT of which nobody knows yet whether it took place.

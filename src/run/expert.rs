@@ -239,6 +239,7 @@ impl Expert<'_> {
             listed: false,
             utf8: false,
             content: None,
+            stamp: None,
         }
     }
 

@@ -13,11 +13,13 @@ mod state;
 mod stop;
 mod trial;
 
+use crate::arrival::Arrived;
 use crate::error::Result;
 use crate::job::{Job, Transaction};
 use crate::ledger::Ledger;
 use crate::progress::{Event, Observer};
 use crate::sink::{Outputs, Rejects};
+use crate::source::{Source, Stamp};
 use crate::wire::session::Session;
 use crate::wire::target::Target;
 
@@ -44,6 +46,8 @@ pub(crate) struct Stage<'a> {
     pub(crate) transaction: Transaction,
     /// The ledger, where the job keeps one.
     pub(crate) ledger: Option<&'a Ledger>,
+    /// The files of the step, where the job asks something of them.
+    pub(crate) arrived: Option<&'a Arrived>,
     obstacle: &'a mut Option<&'static str>,
 }
 
@@ -79,6 +83,11 @@ impl Stage<'_> {
         }
     }
 
+    /// What a file was when it was found to be ready.
+    pub(crate) fn stamp_of(&self, source: &Source) -> Option<Stamp> {
+        self.arrived?.stamp_of(source)
+    }
+
     pub(crate) fn warn(&self, text: &str) {
         self.observer.observe(Event::Warning(text));
     }
@@ -93,6 +102,8 @@ pub struct Totals {
     pub unloaded: u64,
     /// Records set aside.
     pub rejected: u64,
+    /// Files that are loaded and committed, and could not be moved or deleted.
+    pub unmoved: u64,
 }
 
 impl Totals {
@@ -100,6 +111,7 @@ impl Totals {
         self.loaded += more.loaded;
         self.unloaded += more.unloaded;
         self.rejected += more.rejected;
+        self.unmoved += more.unmoved;
     }
 }
 

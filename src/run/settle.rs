@@ -61,6 +61,7 @@ impl Attempt<'_> {
         ));
         self.moved = doubt.moved;
         self.publish(doubt.upto)?;
+        self.depart().await?;
         let step = doubt
             .upto
             .checked_sub(1)

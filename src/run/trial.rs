@@ -49,6 +49,7 @@ impl Trial {
             step: number,
             transaction: Transaction::Job,
             ledger: None,
+            arrived: None,
         }
     }
 }

@@ -11,6 +11,7 @@ use super::encode::{Encode, Unwritable};
 use super::file::Pending;
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{Compression, Output};
+use crate::source::{Content, Hasher};
 
 /// Blocks that wait for the thread.
 const WAITING: usize = 3;
@@ -32,6 +33,8 @@ pub struct Written {
     pub bytes: u64,
     /// Whoever read standard output has gone; the rest was dropped.
     pub reader_gone: bool,
+    /// What the file holds, as it is on disk; `None` for what is no file.
+    pub content: Option<Content>,
 }
 
 /// Whether what is written to `output` can be taken back and written again: not to standard
@@ -207,6 +210,24 @@ impl Write for Stdout {
     }
 }
 
+/// A file, and what has been written into it.
+struct Hashed {
+    file: File,
+    hasher: Hasher,
+}
+
+impl Write for Hashed {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(data)?;
+        self.hasher.take(&data[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
 fn write(target: Target, compression: Compression, rows: Rows) -> io::Result<Written> {
     match target {
         Target::Stdout => {
@@ -221,6 +242,7 @@ fn write(target: Target, compression: Compression, rows: Rows) -> io::Result<Wri
             Ok(Written {
                 bytes,
                 reader_gone: stdout.gone,
+                content: None,
             })
         }
         Target::Device(path) => {
@@ -229,15 +251,21 @@ fn write(target: Target, compression: Compression, rows: Rows) -> io::Result<Wri
             Ok(Written {
                 bytes,
                 reader_gone: false,
+                content: None,
             })
         }
         Target::File(file) => {
-            let (file, bytes) = pack(file, compression, rows)?;
+            let hashed = Hashed {
+                file,
+                hasher: Hasher::new(),
+            };
+            let (Hashed { file, hasher }, bytes) = pack(hashed, compression, rows)?;
             // What is published must survive a crash.
             file.sync_all()?;
             Ok(Written {
                 bytes,
                 reader_gone: false,
+                content: Some(hasher.content()),
             })
         }
     }

@@ -256,6 +256,16 @@ impl Rejects {
         synced.map_err(|cause| self.failed(Path::new(&self.run), cause))
     }
 
+    /// Puts the names of the files on disk, too: what they were taken from may be deleted then.
+    pub fn sync_names(&self) {
+        for kept in self.kept.iter().filter(|_| self.written) {
+            for folder in kept.path.ancestors().skip(1).take(3) {
+                // Where a folder cannot be synced, the files are complete all the same.
+                let _ = File::open(folder).and_then(|folder| folder.sync_all());
+            }
+        }
+    }
+
     /// Takes note that what was kept so far belongs to committed work.
     pub fn commit(&mut self) {
         for kept in &mut self.kept {

@@ -11,6 +11,13 @@ use std::time::SystemTime;
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::InputPattern;
 
+/// `*` does not cross folders, and a leading dot is matched by a dot only, as in a shell.
+const RULES: glob::MatchOptions = glob::MatchOptions {
+    case_sensitive: true,
+    require_literal_separator: true,
+    require_literal_leading_dot: true,
+};
+
 /// One input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
@@ -26,6 +33,18 @@ pub struct Stamp {
     length: u64,
     modified: SystemTime,
     file: (u64, u64),
+}
+
+impl Stamp {
+    /// Bytes in the file.
+    pub(crate) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// When it was last written.
+    pub(crate) fn modified(&self) -> SystemTime {
+        self.modified
+    }
 }
 
 impl Source {
@@ -49,6 +68,11 @@ impl Source {
             modified: about.modified().ok()?,
             file: (about.dev(), about.ino()),
         })
+    }
+
+    /// Whether it is still what it was when it had this stamp.
+    pub(crate) fn is_still(&self, stamp: &Stamp) -> bool {
+        self.stamp().as_ref() == Some(stamp)
     }
 
     /// `length` bytes at `offset` of a plain file, read once more to explain an error. `None` where
@@ -136,6 +160,27 @@ impl<'a> Named<'a> {
     }
 }
 
+/// Whether a file of this name, in whatever folder, could be one that `patterns` name.
+pub(crate) fn could_name(patterns: &[InputPattern], file: &Path) -> bool {
+    let Some(name) = file.file_name() else {
+        return false;
+    };
+    patterns.iter().any(|pattern| {
+        let InputPattern::Path(pattern) = pattern else {
+            return false;
+        };
+        let Some(wanted) = pattern.file_name() else {
+            return false;
+        };
+        let matches = |wanted: &str| {
+            let pattern = glob::Pattern::new(wanted).ok();
+            let name = name.to_string_lossy();
+            pattern.is_some_and(|pattern| pattern.matches_with(&name, RULES))
+        };
+        wanted == name || wanted.to_str().is_some_and(matches)
+    })
+}
+
 /// Whether `path` is a name to open: it is there, or only opening it tells why it is not (a folder
 /// that may not be searched, a link that leads nowhere).
 fn may_be_there(path: &Path) -> bool {
@@ -159,14 +204,8 @@ fn matches(path: &Path) -> Result<Vec<PathBuf>> {
         )
         .because(what)
     };
-    // `*` does not cross folders, and a leading dot is matched by a dot only, as in a shell.
-    let rules = glob::MatchOptions {
-        require_literal_separator: true,
-        require_literal_leading_dot: true,
-        ..glob::MatchOptions::default()
-    };
     let mut found = Vec::new();
-    for entry in glob::glob_with(&pattern, rules).map_err(|error| unusable(error.to_string()))? {
+    for entry in glob::glob_with(&pattern, RULES).map_err(|error| unusable(error.to_string()))? {
         let path = entry.map_err(|error| unusable(error.to_string()))?;
         if !path.is_dir() {
             found.push(path);

@@ -13,7 +13,9 @@ mod preamble;
 mod producer;
 
 pub use content::{Content, content};
+pub(crate) use content::{Hasher, Sum};
 pub use decode::OnMalformed;
+pub(crate) use expand::could_name;
 pub use expand::{Source, Stamp, expand};
 pub use feed::{Feed, feed};
 pub use producer::{Begin, Block, CutShort, End, EndMarker, Fed, Reading};

@@ -4,12 +4,12 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::Source;
 use super::content::Content;
 use super::decode::{Decoded, OnMalformed, Wrong};
 use super::nul::without_nul;
 use super::open::{Opened, open, read_full};
 use super::preamble::{BOM, Preamble};
+use super::{Source, Stamp};
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{Compression, Header, Nul};
 use crate::record::charset::Charset;
@@ -56,6 +56,8 @@ pub struct Reading {
     pub utf8: bool,
     /// What the file held when it was looked at before: other bytes are an error at their end.
     pub content: Option<Content>,
+    /// What the file was when it was found to be complete: another is an error at its end.
+    pub stamp: Option<Stamp>,
 }
 
 /// What comes out of an input, in this order: `Begin`, blocks, `End`.
@@ -235,6 +237,14 @@ impl Producer {
         // What follows a marker is an error of its own.
         let over =
             matches!(&fed, Fed::End(end) if end.marker.is_none_or(|marker| !marker.followed));
+        let stamp = self.reading.stamp.as_ref().filter(|_| over);
+        if stamp.is_some_and(|stamp| !self.source.is_still(stamp)) {
+            return Err(Error::new(
+                ErrorKind::Data,
+                format!("`{}` changed while it was loaded, or after it was found to be ready", self.source),
+            )
+            .hint("let it be complete before the job begins: write it under another name and rename it"));
+        }
         let Some(before) = self.reading.content.filter(|_| over) else {
             return Ok(fed);
         };

@@ -4,7 +4,10 @@ mod query;
 
 pub(crate) use query::bare;
 
-use crate::error::{Error, Result};
+use std::path::Path;
+
+use crate::arrival::manifest::{self, Unloaded};
+use crate::error::{Error, ErrorKind, Result};
 use crate::job::{CopyTo, Output, Unload};
 use crate::name::column_list;
 use crate::progress::{Event, Outcome};
@@ -40,11 +43,41 @@ pub(crate) async fn copy_to(step: &CopyTo, stage: &mut Stage<'_>) -> Result<Outc
     if let Some(pending) = pending {
         stage.outputs.keep(pending)?;
     }
+    if let (Some(path), Output::Path(file)) = (&step.manifest, &step.output) {
+        list(path, file, &written, rows, stage)?;
+    }
     Ok(Outcome::Unloaded {
         rows,
         bytes: written.bytes,
         reader_gone: written.reader_gone,
     })
+}
+
+/// Writes the manifest of a file. It is published behind the file, so that it never speaks of one that
+/// is not there.
+fn list(
+    path: &Path,
+    file: &Path,
+    written: &Written,
+    rows: u64,
+    stage: &mut Stage<'_>,
+) -> Result<()> {
+    let Some(content) = written.content else {
+        return Err(Error::new(
+            ErrorKind::Output,
+            format!(
+                "`{}` is no file, so that `manifest` has nothing to list",
+                file.display()
+            ),
+        ));
+    };
+    let unloaded = Unloaded {
+        path: file,
+        content,
+        rows,
+    };
+    let pending = manifest::write(path, &unloaded)?;
+    stage.outputs.keep(pending)
 }
 
 /// Waits for the last bytes to be written; a pipe takes them when its reader does.
@@ -159,6 +192,7 @@ mod tests {
             header: false,
             charset: Charset::UTF8,
             compression: Compression::Auto,
+            manifest: None,
         };
         let table = TableName::parse("t").unwrap();
         assert_eq!(

@@ -28,7 +28,13 @@ const OWNERS: &[(&[&str], &[&str])] = &[
     // The hash of a certificate, a short name for a long path, and the key of a file.
     (
         &["sha2"],
-        &["wire/tls.rs", "embedded/folder.rs", "wire/auth/", "ledger/"],
+        &[
+            "wire/tls.rs",
+            "embedded/folder.rs",
+            "wire/auth/",
+            "ledger/",
+            "source/content.rs",
+        ],
     ),
     (&["sha1", "hmac", "md5", "sm3", "zeroize"], &["wire/auth/"]),
     (&["serde_yaml", "minijinja", "strsim"], &["job/"]),

@@ -23,6 +23,7 @@ mod memory;
 mod modes;
 mod parity;
 mod readme;
+mod ready;
 mod rejects;
 mod reload;
 mod retry;

@@ -35,6 +35,7 @@ fn step(format: Format) -> CopyFrom {
         on_empty: Policy::Fail,
         rejecting: None,
         shaping: None,
+        arrival: None,
         mode: crate::job::Mode::Append,
     }
 }

@@ -17,6 +17,7 @@ fn reading(format: Format, header: Header) -> Reading {
         markers: true,
         listed: false,
         content: None,
+        stamp: None,
         utf8: true,
     }
 }
