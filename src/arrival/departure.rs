@@ -211,13 +211,17 @@ fn carry(path: &Path, target: &Path, stamp: Option<&Stamp>) -> io::Result<()> {
 }
 
 fn copy(path: &Path, working: &Path, stamp: Option<&Stamp>) -> io::Result<()> {
-    // The permissions go along; so does when it was written.
-    let copied = fs::copy(path, working)?;
-    let about = fs::metadata(path)?;
+    let mut source = File::open(path)?;
+    // One that is there was left by a process of our number, which is gone.
+    let _ = fs::remove_file(working);
+    let mut file = File::create_new(working)?;
+    let copied = io::copy(&mut source, &mut file)?;
+    let about = source.metadata()?;
     if copied != about.len() || !is_still(path, stamp) {
         return Err(io::Error::other("it changed while it was copied"));
     }
-    let file = File::options().read(true).open(working)?;
+    // What may be done with it goes along, and when it was written.
+    file.set_permissions(about.permissions())?;
     if let Ok(modified) = about.modified() {
         let _ = file.set_modified(modified);
     }

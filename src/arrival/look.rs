@@ -9,7 +9,7 @@ use super::manifest::{self, Entry};
 use super::stability::{Stability, refresh};
 use super::{Arrived, File};
 use crate::error::{Error, ErrorKind, Result};
-use crate::job::{After, Arrival, CopyFrom, Marker, Policy};
+use crate::job::{After, Arrival, CopyFrom, Job, Marker, Policy, Step};
 use crate::progress::{Event, Observer, wording};
 use crate::run::Stop;
 use crate::source::{self, Source, Stamp, Sum, could_name};
@@ -278,6 +278,14 @@ impl Look {
         (kept, listed)
     }
 
+    /// The number of an earlier step of the job that writes what is not there: a file, or the manifest.
+    pub(crate) fn writer(&self, step: &Step, arrival: &Arrival, job: &Job) -> Option<usize> {
+        let manifest = arrival.manifest.iter();
+        let manifest = manifest.filter(|path| self.unready.iter().any(|(what, _)| what == *path));
+        let mut paths = self.missing.iter().chain(manifest);
+        paths.find_map(|path| job.writer_of(path, step))
+    }
+
     /// Whether there is nothing to wait for.
     pub(crate) fn is_complete(&self) -> bool {
         self.missing.is_empty() && self.stands_nothing()
@@ -294,10 +302,15 @@ impl Look {
     }
 
     /// How long the job still waits for what is not there, having waited so long; `None`: it does not.
-    pub(super) fn left(&self, arrival: &Arrival, waited: Duration) -> Option<Duration> {
+    pub(super) fn left(
+        &self,
+        load: &CopyFrom,
+        arrival: &Arrival,
+        waited: Duration,
+    ) -> Option<Duration> {
         let mut limit = arrival.wait.unwrap_or_default();
-        let watched_only =
-            self.unready.is_empty() && self.count.is_none() && self.missing.is_empty();
+        let puts_up = self.missing.is_empty() || load.on_missing != Policy::Fail;
+        let watched_only = self.unready.is_empty() && self.count.is_none() && puts_up;
         if watched_only {
             limit = limit.max(arrival.stable_for.unwrap_or_default() + SLACK);
         }
@@ -305,8 +318,8 @@ impl Look {
     }
 
     /// Whether a run that begins now would wait.
-    pub(crate) fn is_waited_for(&self, arrival: &Arrival) -> bool {
-        self.left(arrival, Duration::ZERO).is_some()
+    pub(crate) fn is_waited_for(&self, load: &CopyFrom, arrival: &Arrival) -> bool {
+        self.left(load, arrival, Duration::ZERO).is_some()
     }
 
     /// When the next file has been watched for long enough.
@@ -370,8 +383,8 @@ impl Look {
     /// The error of a job that has waited long enough.
     pub(crate) fn error(&self, arrival: &Arrival, waited: Duration) -> Error {
         let waited = match arrival.wait {
-            Some(_) => format!(" after {}", wording::time(waited)),
-            None => String::new(),
+            Some(_) if waited >= SLACK => format!(" after {}", wording::time(waited)),
+            _ => String::new(),
         };
         let what = match (self.missing.as_slice(), self.files.len()) {
             ([one], 0) => format!("no file `{}`{waited}", one.display()),

@@ -184,7 +184,7 @@ impl Arrivals {
                 let eye = self.eyes.entry(asked.step.number).or_default();
                 let look = eye.look(asked.load, asked.arrival, stop).await;
                 let look = look.map_err(|error| asked.failed(error, job))?;
-                let left = look.left(asked.arrival, begun.elapsed());
+                let left = look.left(asked.load, asked.arrival, begun.elapsed());
                 let left = left.filter(|_| !asked.is_awaited(&look, job));
                 match left {
                     _ if look.is_complete() => {}
@@ -285,8 +285,7 @@ fn asked(step: &Step) -> Option<Asked<'_>> {
 impl Asked<'_> {
     /// Whether the files wait for a COMMIT that waits for them.
     fn is_awaited(&self, look: &Look, job: &Job) -> bool {
-        let written = |path: &PathBuf| job.writer_of(path, self.step).is_some();
-        job.transaction == Transaction::Job && look.missing.iter().any(written)
+        job.transaction == Transaction::Job && look.writer(self.step, self.arrival, job).is_some()
     }
 
     fn not_ready(&self, look: &Look, waited: Duration, job: &Job) -> Error {

@@ -154,7 +154,7 @@ impl Check<'_> {
         looked: &mut Looked,
     ) -> Result<(Vec<Source>, Option<Arrived>)> {
         let arrived = match &load.arrival {
-            Some(arrival) => Some(self.arrived(load, arrival, looked).await?),
+            Some(arrival) => Some(self.arrived(step, load, arrival, looked).await?),
             None => None,
         };
         let (sources, absent) = match &arrived {
@@ -170,6 +170,10 @@ impl Check<'_> {
                 });
                 continue;
             }
+            if arrived.is_some() && load.on_missing == Policy::Fail {
+                // It is told with whatever else is not ready.
+                continue;
+            }
             complain(load.on_missing, looked, || {
                 load::missing(&path, writer.is_some())
             });
@@ -180,6 +184,7 @@ impl Check<'_> {
     /// Looks once at files that a run would wait for, and says of the plan what becomes of them.
     async fn arrived(
         &self,
+        step: &Step,
         load: &CopyFrom,
         arrival: &Arrival,
         looked: &mut Looked,
@@ -187,11 +192,14 @@ impl Check<'_> {
         looked.facts.extend(arrival.words());
         let mut stop = self.stop.clone();
         let look = Eye::default().look(load, arrival, &mut stop).await?;
-        if look.is_complete() {
+        let writer = look.writer(step, arrival, self.job);
+        if let Some(writer) = writer.filter(|_| self.job.transaction != Transaction::Job) {
+            looked.fact("now", format!("not there yet, step {writer} writes it"));
+        } else if look.is_complete() {
             if arrival.is_ready_asked() {
                 looked.fact("now", "all files are ready");
             }
-        } else if look.is_waited_for(arrival) {
+        } else if look.is_waited_for(load, arrival) {
             looked.warnings.push(format!(
                 "not ready now, and a run would wait: {}",
                 look.words()

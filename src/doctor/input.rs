@@ -53,10 +53,14 @@ pub(super) async fn look(
     let (sources, absent) = source::expand(&step.input)?;
     let mut missing = Vec::new();
     for path in absent {
-        if step.on_missing == Policy::Fail {
+        let is_waited_for = || {
+            let arrival = step.arrival.as_ref();
+            arrival.is_some_and(|arrival| arrival.wait.is_some())
+        };
+        if step.on_missing == Policy::Fail && !is_waited_for() {
             return Err(load::missing(&path, awaited(&path)));
         }
-        missing.push((path.display().to_string(), step.on_missing == Policy::Warn));
+        missing.push((path.display().to_string(), step.on_missing != Policy::Ok));
     }
     let (mut size, mut smallest) = (Some(0), None);
     for source in &sources {

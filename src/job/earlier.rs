@@ -28,8 +28,9 @@ impl Job {
         self.before(step).find_map(|step| match &step.action {
             Action::CopyTo(CopyTo {
                 output: Output::Path(path),
+                manifest,
                 ..
-            }) if path == file => Some(step.number),
+            }) if path == file || manifest.as_deref() == Some(file) => Some(step.number),
             _ => None,
         })
     }

@@ -210,6 +210,55 @@ fn a_check_says_what_would_be_waited_for_and_changes_nothing() {
         assert!(page.contains(part), "{part}\n{page}");
     }
     assert!(scene.place.path("a.txt").exists() && !scene.place.path("done").exists());
+    // A missing file is waited for, too; one that an earlier step writes is not there yet.
+    let job = scene.job("- copy_from: {file: none.txt, table: t, wait: 5m}");
+    let ran = Ran::of(
+        scene
+            .place
+            .dwsload()
+            .arg("check")
+            .arg(&job)
+            .output()
+            .unwrap(),
+    );
+    let page = String::from_utf8_lossy(&ran.stdout).into_owned();
+    assert_eq!(ran.code, Some(0), "{page}");
+    assert!(page.contains("a run would wait: missing "), "{page}");
+    let doctor = Ran::of(
+        scene
+            .place
+            .dwsload()
+            .arg("doctor")
+            .arg(&job)
+            .output()
+            .unwrap(),
+    );
+    assert_eq!(
+        doctor.code,
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&doctor.stdout)
+    );
+    let url = crate::support::quoted(&scene.database.url());
+    let job = scene.file(
+        "steps.yaml",
+        format!(
+            "connection: {url}\ntransaction: step\nsteps:\n- copy_to: {{table: t, file: out.txt, manifest: true}}\n\
+             - copy_from: {{file: out.txt, table: t, ready: {{manifest: out.txt.manifest.json}}}}\n"
+        ),
+    );
+    let ran = Ran::of(
+        scene
+            .place
+            .dwsload()
+            .arg("check")
+            .arg(&job)
+            .output()
+            .unwrap(),
+    );
+    let page = String::from_utf8_lossy(&ran.stdout).into_owned();
+    assert_eq!(ran.code, Some(0), "{page}");
+    assert!(page.contains("not there yet, step 1 writes it"), "{page}");
     // Without `wait` it is what a run would fail with.
     let job = scene.job("- copy_from: {file: '*.txt', table: t, expect_files: 2}");
     let ran = Ran::of(
