@@ -9,6 +9,7 @@ const EXAMPLES: &str = "\
 Examples:
   dwsload jobs/orders.yaml                   run a job
   dwsload jobs/orders.yaml --var day=2026-01-31
+  dwsload jobs/a.yaml jobs/b.yaml            run several, one after the other, whatever one comes to
   dwsload jobs/orders.yaml --only load       run one step, by name or number
   dwsload jobs/orders.yaml --only load --input fixed.csv
                                              load this file in place of the step's own
@@ -22,16 +23,18 @@ Examples:
 Exit codes:
   0  done          1  failed, rolled back      2  usage or job file, nothing was opened
   3  done, with rejected records
+  4  another run of the job is under way
   5  no connection or login                    6  input missing or empty
   7  outcome unknown: the connection fell during COMMIT
-  129, 130, 143  stopped by SIGHUP, SIGINT (Ctrl-C), SIGTERM; rolled back";
+  129, 130, 143  stopped by SIGHUP, SIGINT (Ctrl-C), SIGTERM; rolled back
+Of several jobs the worst: 7, a signal, 1, 2, 5, 6, 4, 3, 0";
 
 /// Loads files into PostgreSQL-wire warehouses, and unloads them, by declarative job files.
 #[derive(Debug, Parser)]
 #[command(name = "dwsload", version, about, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 #[command(subcommand_negates_reqs = true, disable_help_subcommand = true)]
 #[command(arg_required_else_help = true)]
-#[command(override_usage = "dwsload [OPTIONS] JOB.yaml\n       dwsload <COMMAND>")]
+#[command(override_usage = "dwsload [OPTIONS] JOB.yaml...\n       dwsload <COMMAND>")]
 pub struct Cli {
     /// What to do instead of running a job
     #[command(subcommand)]
@@ -67,7 +70,7 @@ pub enum Command {
     reason = "each is a flag of its own, as clap has them"
 )]
 pub struct Run {
-    /// The job file
+    /// The job file; several run one after the other
     #[arg(value_name = "JOB.yaml", required = true, num_args = 1..)]
     pub jobs: Vec<PathBuf>,
     /// Set a variable of the job, over its own `vars`
@@ -82,6 +85,9 @@ pub struct Run {
     /// Load files again that the ledger of `exactly_once` says are in
     #[arg(long)]
     pub again: bool,
+    /// Wait before the start, a random time up to this long, such as 5m
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub jitter: Option<Duration>,
     /// Print problems only
     #[arg(long, short)]
     pub quiet: bool,
@@ -91,8 +97,20 @@ pub struct Run {
     /// How progress is shown
     #[arg(long, value_enum, default_value_t = Progress::Auto, conflicts_with = "quiet")]
     pub progress: Progress,
-    /// Change nothing: what `dwsload check` does
+    /// Say everything on stderr as JSON, an object a line; without bars
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+    /// Write what the run came to as JSON into this file
+    #[arg(long, value_name = "FILE.json")]
+    pub report: Option<PathBuf>,
+    /// Write the figures of the run for Prometheus into this file (the textfile collector)
+    #[arg(long, value_name = "FILE.prom")]
+    pub metrics: Option<PathBuf>,
+    /// Of several jobs: stop after the first that fails
     #[arg(long)]
+    pub fail_fast: bool,
+    /// Change nothing: what `dwsload check` does
+    #[arg(long, conflicts_with_all = ["report", "metrics", "log_format", "jitter"])]
     pub dry_run: bool,
 }
 
@@ -117,9 +135,9 @@ Exit codes:
 #[derive(Debug, Args)]
 #[command(after_help = CHECK_EXAMPLES)]
 pub struct Check {
-    /// The job file
-    #[arg(value_name = "JOB.yaml")]
-    pub job: PathBuf,
+    /// The job file; several are checked one after the other
+    #[arg(value_name = "JOB.yaml", required = true, num_args = 1..)]
+    pub jobs: Vec<PathBuf>,
     /// Set a variable of the job, over its own `vars`
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
     pub vars: Vec<(String, String)>,
@@ -138,6 +156,9 @@ pub struct Check {
     /// How progress is shown
     #[arg(long, value_enum, default_value_t = Progress::Auto, conflicts_with = "quiet")]
     pub progress: Progress,
+    /// Of several jobs: stop after the first that would fail
+    #[arg(long)]
+    pub fail_fast: bool,
 }
 
 const DOCTOR_EXAMPLES: &str = "\
@@ -209,6 +230,15 @@ pub struct History {
     /// Take out what was loaded longer ago than this, such as 90d
     #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration, conflicts_with_all = ["json", "limit"])]
     pub forget: Option<Duration>,
+}
+
+/// How messages are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people
+    Text,
+    /// A JSON object a line
+    Json,
 }
 
 /// Styles of progress.

@@ -44,10 +44,12 @@ pub enum ErrorKind {
     Output,
     /// An `expect` step did not hold.
     Expect,
-    /// The job's `timeout` passed.
+    /// The job's `timeout` or `idle_timeout` passed.
     Timeout,
     /// The connection fell while a COMMIT was under way: nobody knows whether it took place.
     Unknown,
+    /// Another run of the job is under way.
+    Locked,
     /// A signal asked for the end; carries its number.
     Stopped(i32),
 }
@@ -63,10 +65,31 @@ impl ErrorKind {
             | Self::Expect
             | Self::Timeout => 1,
             Self::Usage | Self::Job => 2,
+            Self::Locked => 4,
             Self::Connect | Self::Login => 5,
             Self::Input => 6,
             Self::Unknown => 7,
             Self::Stopped(signal) => u8::try_from(128 + signal).unwrap_or(1),
+        }
+    }
+
+    /// Its word, for machines.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Usage => "usage",
+            Self::Job => "job",
+            Self::Connect => "connect",
+            Self::Login => "login",
+            Self::Input => "input",
+            Self::Data => "data",
+            Self::Server => "server",
+            Self::Lost => "lost",
+            Self::Output => "output",
+            Self::Expect => "expect",
+            Self::Timeout => "timeout",
+            Self::Unknown => "unknown",
+            Self::Locked => "locked",
+            Self::Stopped(_) => "stopped",
         }
     }
 }
@@ -79,6 +102,8 @@ impl ErrorKind {
 pub struct Error {
     kind: ErrorKind,
     condition: Condition,
+    /// Five characters, as every SQLSTATE has.
+    sqlstate: Option<[u8; 5]>,
     message: String,
     lines: Vec<(&'static str, String)>,
     hint: Option<String>,
@@ -91,6 +116,7 @@ impl Error {
         Self {
             kind,
             condition: Condition::Lasting,
+            sqlstate: None,
             message: message.into(),
             lines: Vec::new(),
             hint: None,
@@ -110,6 +136,26 @@ impl Error {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// The same error, with the SQLSTATE that the server gave it.
+    #[must_use]
+    pub(crate) fn coded(mut self, sqlstate: &str) -> Self {
+        self.sqlstate = sqlstate.as_bytes().try_into().ok();
+        self
+    }
+
+    /// The SQLSTATE of this error or of the first of its causes that has one.
+    pub fn sqlstate(&self) -> Option<&str> {
+        let mut link: Option<&(dyn StdError + 'static)> = Some(self);
+        while let Some(error) = link {
+            let known = error.downcast_ref::<Self>();
+            if let Some(code) = known.and_then(|error| error.sqlstate.as_ref()) {
+                return std::str::from_utf8(code).ok();
+            }
+            link = error.source();
+        }
+        None
     }
 
     /// The same error, with one more labelled line, such as `detail: ...`.
@@ -370,6 +416,7 @@ mod tests {
             (Server, 1),
             (Usage, 2),
             (Job, 2),
+            (Locked, 4),
             (Connect, 5),
             (Login, 5),
             (Input, 6),

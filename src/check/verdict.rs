@@ -1,7 +1,5 @@
 //! What a check comes to.
 
-use std::process::ExitCode;
-
 use super::looked::Looked;
 use crate::error::ErrorKind;
 use crate::job::Step;
@@ -87,11 +85,11 @@ impl Verdict {
     }
 
     /// The exit code of a run that comes to this.
-    pub fn exit_code(&self) -> ExitCode {
-        ExitCode::from(match &self.failure {
+    pub fn exit_code(&self) -> u8 {
+        match &self.failure {
             Some((_, kind, _)) => kind.exit_code(),
             None if self.rejected > 0 => WITH_REJECTS,
             None => 0,
-        })
+        }
     }
 }

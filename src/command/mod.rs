@@ -5,6 +5,7 @@ pub mod doctor;
 pub mod history;
 pub mod local;
 pub mod run;
+mod several;
 mod signals;
 mod supervise;
 

@@ -8,6 +8,7 @@ mod bytes;
 mod diagnose;
 mod earlier;
 mod given;
+mod lock;
 mod mode;
 mod raw;
 mod reader;
@@ -31,6 +32,7 @@ use crate::wire::settings::Settings;
 pub use arrival::{After, Arrival, Expected, Marker};
 pub use bytes::{Bytes, Eol, Nul};
 pub(crate) use diagnose::nearest;
+pub use lock::{Lock, Overlap};
 pub use mode::{ByKey, Change, Duplicates, Mode};
 pub use resolve::load;
 pub use shaping::{Fill, Layout, Shaping};
@@ -58,10 +60,14 @@ pub struct Job {
     pub ledger: Option<TableName>,
     /// `--again`: files that are in are loaded all the same.
     pub again: bool,
+    /// What keeps two runs of the job apart.
+    pub lock: Lock,
     /// How often work that failed for a reason that passes is tried.
     pub retry: Retry,
     /// The most time the whole job may take.
     pub timeout: Option<Duration>,
+    /// The longest that a step may move files without a byte moving.
+    pub idle_timeout: Option<Duration>,
     /// What to do, in order; at least one.
     pub steps: Vec<Step>,
     /// Steps in the job file, chosen or not.
@@ -70,8 +76,10 @@ pub struct Job {
     pub secrets: Secrets,
     /// Things worth a warning before the run, such as a password written in the file.
     pub warnings: Vec<String>,
-    /// Variables that the command line has set, in the order of their names.
+    /// Variables of the job that the command line has set, in the order of their names.
     pub given: BTreeMap<String, String>,
+    /// Variables that the command line has set for other jobs.
+    pub unused: Vec<String>,
     lines: raw::Lines,
 }
 
@@ -79,6 +87,15 @@ impl Job {
     /// The line of the job file where `step` begins; 1 is the first.
     pub fn line_of(&self, step: &Step) -> usize {
         self.lines.of_item(step.number.saturating_sub(1))
+    }
+
+    /// Whether a step reads standard input.
+    pub fn reads_stdin(&self) -> bool {
+        self.steps.iter().any(|step| match &step.action {
+            Action::CopyFrom(step) => step.input.contains(&InputPattern::Stdin),
+            Action::CopyExpert(step) => step.file == Some(InputPattern::Stdin),
+            Action::Sql(_) | Action::Expect(_) | Action::CopyTo(_) => false,
+        })
     }
 }
 
@@ -94,6 +111,8 @@ pub struct Overrides {
     pub inputs: Vec<PathBuf>,
     /// `--again`: load files again that are in, by the ledger.
     pub again: bool,
+    /// They are for several jobs, and one need not have all the variables.
+    pub shared: bool,
 }
 
 /// Where the job runs.
@@ -155,6 +174,17 @@ pub struct Step {
 }
 
 impl Step {
+    /// The key that it is written with.
+    pub fn kind(&self) -> &'static str {
+        match self.action {
+            Action::Sql(_) => "sql",
+            Action::Expect(_) => "expect",
+            Action::CopyFrom(_) => "copy_from",
+            Action::CopyTo(_) => "copy_to",
+            Action::CopyExpert(_) => "copy_expert",
+        }
+    }
+
     /// The step's name, or what it does.
     pub fn title(&self) -> String {
         if let Some(name) = &self.name {

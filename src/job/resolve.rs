@@ -14,7 +14,7 @@ use super::given::replace_input;
 use super::raw::{Document, Node};
 use super::reader::{At, Fields, Keys, Reader};
 use super::template::{OPEN, Scope};
-use super::{Connection, Job, Overrides, Retry, Step, Transaction, step};
+use super::{Connection, Job, Lock, Overrides, Retry, Step, Transaction, step};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::{Identifier, TableName, setting_list};
 use crate::secret::Secrets;
@@ -34,11 +34,13 @@ const JOB: Keys = Keys {
         "transaction",
         "exactly_once",
         "ledger",
+        "lock",
         "retry",
         "timeout",
+        "idle_timeout",
         "steps",
     ],
-    reserved: &["lock"],
+    reserved: &[],
 };
 
 /// What the steps of a job share. First of all the job file's folder, which its paths are relative to,
@@ -74,7 +76,8 @@ pub fn load(file: &Path, overrides: &Overrides) -> Result<Job> {
     let scope = Scope::new(&Zoned::now(), overrides.vars.clone());
     let mut reader = Reader::new(&document, scope);
     let job = resolve(file, &mut reader);
-    let unused = unused_override(&reader.scope);
+    let unused = reader.scope.unused_overrides();
+    let unknown = unused_override(&reader.scope);
     let mut secrets = reader.scope.secrets();
     let (mistakes, warnings) = reader.finish();
     let Some(mut job) = job.filter(|_| mistakes.is_empty()) else {
@@ -86,14 +89,16 @@ pub fn load(file: &Path, overrides: &Overrides) -> Result<Job> {
         }
     }
     job.secrets = secrets;
-    if let Some(error) = unused {
+    if let Some(error) = unknown.filter(|_| !overrides.shared) {
         return Err(error);
     }
     job.warnings = warnings;
     job.steps = chosen(job.steps, &overrides.only)?;
     replace_input(&mut job, &overrides.inputs)?;
     job.again = again(&job, overrides)?;
-    job.given = overrides.vars.clone();
+    job.given.clone_from(&overrides.vars);
+    job.given.retain(|name, _| !unused.contains(name));
+    job.unused = unused;
     Ok(job)
 }
 
@@ -214,10 +219,20 @@ fn resolve(file: &Path, reader: &mut Reader<'_>) -> Option<Job> {
     };
     let session = fields.get("session").map_or(Some(Vec::new()), session);
     let retry = fields.get("retry").map_or(Some(Retry::default()), retry);
-    let timeout = match fields.get("timeout") {
+    let lock = Lock::read(
+        fields.get("lock"),
+        file,
+        (
+            name.as_deref().unwrap_or_default(),
+            fields.get("job").is_some(),
+        ),
+        folder.exactly_once,
+    );
+    let limit = |key| match fields.get(key) {
         Some(at) => at.parse(duration).map(Some),
         None => Some(None),
     };
+    let (timeout, idle_timeout) = (limit("timeout"), limit("idle_timeout"));
     let steps = steps(&fields, &folder);
     Some(Job {
         name: name?,
@@ -230,13 +245,16 @@ fn resolve(file: &Path, reader: &mut Reader<'_>) -> Option<Job> {
         exactly_once: exactly_once?,
         ledger,
         again: false,
+        lock: lock?,
         retry: retry?,
         timeout: timeout?,
+        idle_timeout: idle_timeout?,
         step_count: steps.as_ref().map_or(0, Vec::len),
         steps: steps?,
         secrets: Secrets::default(),
         warnings: Vec::new(),
         given: BTreeMap::new(),
+        unused: Vec::new(),
         lines: fields.get("steps")?.lines(),
     })
 }

@@ -14,6 +14,13 @@ use crate::wire::session::Column;
 pub enum Event<'a> {
     /// Work before the connection that takes its time, such as making the embedded server.
     Preparing(&'a str),
+    /// Another run of the job is under way, and this one waits for its end.
+    Waiting {
+        /// The job's name.
+        job: &'a str,
+        /// Who runs, in words.
+        holder: &'a str,
+    },
     /// Connected; the steps begin.
     Connected {
         /// The job's name.
@@ -24,7 +31,7 @@ pub enum Event<'a> {
         place: &'a str,
     },
     /// Files are waited for.
-    Waiting {
+    Awaiting {
         /// Which, and what is known of them.
         what: &'a str,
         /// How long at most.
@@ -71,6 +78,11 @@ pub enum Event<'a> {
     Notice(&'a ServerMessage),
     /// Something to look at, though the run goes on.
     Warning(&'a str),
+    /// Work failed for a reason that passes, and is tried again; what happened, in words.
+    Retrying {
+        /// In words.
+        what: &'a str,
+    },
     /// Something that could be done better, for those who want to know.
     Advice(&'a str),
     /// A step is done.
@@ -86,12 +98,31 @@ pub enum Event<'a> {
         /// How long it took.
         elapsed: Duration,
     },
+    /// What was done so far is committed.
+    Committed {
+        /// The last step of it.
+        step: usize,
+    },
     /// Records of a source are set aside, and what the others did is committed.
     Rejected {
         /// The job.
         job: &'a Job,
         /// What is set aside.
         file: &'a Rejected<'a>,
+    },
+    /// What several jobs came to.
+    Summary {
+        /// In words.
+        text: &'a str,
+        /// One of them failed.
+        failed: bool,
+    },
+    /// Nothing was done, and that is as the job has it (`lock: skip`).
+    Skipped {
+        /// The job's name.
+        job: &'a str,
+        /// Why, in words.
+        why: &'a str,
     },
     /// The job is done and committed.
     JobDone {

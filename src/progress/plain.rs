@@ -64,16 +64,26 @@ fn warning(text: &str) -> String {
 
 fn line(event: &Event<'_>, success: bool, verbose: bool) -> Option<String> {
     match event {
-        Event::Warning(text) => Some(warning(text)),
+        Event::Warning(text) | Event::Retrying { what: text } => Some(warning(text)),
+        Event::Summary { text, failed } if success || *failed => Some((*text).to_owned()),
         Event::Advice(text) if success && verbose => {
             Some(format!("advice: {}", indented(text, "  ")))
         }
         Event::Preparing(text) if success => Some((*text).to_owned()),
+        Event::Waiting { job, holder } if success => {
+            let holder = wording::one_line(holder);
+            Some(format!(
+                "{job}: waiting for the end of another run: {holder}"
+            ))
+        }
+        Event::Skipped { job, why } if success => {
+            Some(format!("{job}: skipped, {}", wording::one_line(why)))
+        }
         Event::Notice(said) if verbose || said.severity == "WARNING" => Some(wording::notice(said)),
         Event::Connected { job, server, place } if success && verbose => {
             Some(format!("{job}: {server} at {place}"))
         }
-        Event::Waiting {
+        Event::Awaiting {
             what,
             left,
             first: true,

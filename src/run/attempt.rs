@@ -287,6 +287,13 @@ impl<'a> Attempt<'a> {
             }
         }
         self.done.steps = upto;
+        if let Some(last) = upto
+            .checked_sub(1)
+            .and_then(|last| self.job.steps.get(last))
+        {
+            self.observer
+                .observe(Event::Committed { step: last.number });
+        }
         self.done.units += 1;
         self.done.parts = Parts::default();
         self.done.totals.add(std::mem::take(&mut self.moved));

@@ -13,6 +13,7 @@ use super::stop::Stop;
 use super::{Totals, connection, settle, state};
 use crate::error::{Error, ErrorKind, Result, chain};
 use crate::job::{Job, Transaction};
+use crate::lock::DatabaseLock;
 use crate::progress::{Event, Observer};
 use crate::sink::{Outputs, Rejects};
 use crate::wire::condition::{Condition, Pace};
@@ -31,6 +32,7 @@ pub(super) struct Attempts<'a> {
     done: Done,
     outputs: Outputs,
     rejects: Rejects,
+    lock: DatabaseLock,
     /// There has been a session.
     was_connected: bool,
     /// The server is one that takes no writes while a disk is nearly full, and takes them again.
@@ -73,6 +75,7 @@ impl<'a> Attempts<'a> {
             done,
             outputs: Outputs::default(),
             rejects: Rejects::new(&job.name, &job.run_id),
+            lock: DatabaseLock::default(),
             was_connected: false,
             is_gauss: false,
         }
@@ -151,6 +154,7 @@ impl<'a> Attempts<'a> {
         );
         let outcome = attempt.run().await;
         self.stop.watch(None);
+        self.lock.release(self.job, &mut session).await;
         session.close().await;
         outcome
     }
@@ -182,6 +186,9 @@ impl<'a> Attempts<'a> {
         self.was_connected = true;
         connection::introduce(self.job, &mut session, self.observer, &mut stop, first).await?;
         self.is_gauss = session.server().kind.is_gauss();
+        let lock = &mut self.lock;
+        lock.take(self.job, &mut session, self.observer, &mut stop)
+            .await?;
         Ok(session)
     }
 
@@ -245,13 +252,14 @@ impl<'a> Attempts<'a> {
     }
 
     fn announce(&self, error: &Error, wait: Duration) {
-        self.observer.observe(Event::Warning(&format!(
+        let what = format!(
             "{}\ntrying again in {}, attempt {} of {}",
             chain(error),
             in_words(wait),
             self.streak.failures + 1,
             self.job.retry.attempts
-        )));
+        );
+        self.observer.observe(Event::Retrying { what: &what });
     }
 
     /// The error of a run that ends with `failure`.

@@ -15,6 +15,8 @@ pub enum Reason {
     Signal(i32),
     /// The job's timeout, which was this long.
     Timeout(Duration),
+    /// No byte of a file has moved for this long.
+    Idle(Duration),
 }
 
 impl Reason {
@@ -34,6 +36,13 @@ impl Reason {
                 ErrorKind::Timeout,
                 format!(
                     "the job's timeout of {} has passed",
+                    humantime::format_duration(limit)
+                ),
+            ),
+            Self::Idle(limit) => Error::new(
+                ErrorKind::Timeout,
+                format!(
+                    "no byte has moved for {}, the job's idle_timeout",
                     humantime::format_duration(limit)
                 ),
             ),

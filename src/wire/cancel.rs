@@ -37,6 +37,11 @@ impl Canceller {
         }
     }
 
+    /// The process that is cancelled.
+    pub(super) fn process_id(&self) -> i32 {
+        self.process_id
+    }
+
     /// The CancelRequest. postgres-protocol's has room for four bytes of key, as they were before
     /// protocol 3.2.
     fn request(&self) -> BytesMut {

@@ -13,6 +13,9 @@ use crate::error::{Error, ErrorKind};
 /// Bytes kept of a notice's field: notices wait until someone asks for them.
 const NOTICE_LIMIT: usize = 16 * 1024;
 
+/// A statement was cancelled: by its time limit, or by somebody.
+const CANCELED: &str = "57014";
+
 /// The fields of an ErrorResponse or NoticeResponse (PostgreSQL manual, "Error and Notice Message
 /// Fields").
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -98,7 +101,12 @@ impl ServerMessage {
 
     /// As an error of the run, every field on its own line.
     pub fn into_error(self, kind: ErrorKind) -> Error {
-        let mut error = Error::new(kind, self.to_string()).under(Condition::of(&self));
+        let mut error = Error::new(kind, self.to_string())
+            .under(Condition::of(&self))
+            .coded(&self.code);
+        if self.code == CANCELED {
+            error = error.hint("a `statement_timeout` has passed (each COPY is one statement; `session: {statement_timeout: 2h}` gives more time), or somebody has cancelled it");
+        }
         for (label, text) in [
             ("detail", self.detail),
             ("context", self.context),

@@ -298,6 +298,11 @@ impl Session {
         self.warning.take()
     }
 
+    /// The number of the server's process behind this session, as the login told.
+    pub fn process_id(&self) -> i32 {
+        self.canceller.process_id()
+    }
+
     /// Something that can cancel this session's statement from elsewhere.
     pub fn canceller(&self) -> Canceller {
         self.canceller.clone()

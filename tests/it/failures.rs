@@ -375,7 +375,7 @@ mod outputs {
         let scene = Scene::new("");
         let steps =
             "- copy_to: {query: 'SELECT ${{ vars.n }} FROM generate_series(1, 20000)', file: out}";
-        let job = scene.job(&format!("{steps}\nvars: {{n: 0}}"));
+        let job = scene.job(&format!("{steps}\nvars: {{n: 0}}\nlock: none"));
         let runs: Vec<_> = (1..=4)
             .map(|n| {
                 scene

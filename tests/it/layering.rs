@@ -25,7 +25,7 @@ const OWNERS: &[(&[&str], &[&str])] = &[
             "wire/socket.rs",
         ],
     ),
-    // The hash of a certificate, a short name for a long path, and the key of a file.
+    // The hash of a certificate, a short name for a long path, and the keys of a file and a job.
     (
         &["sha2"],
         &[
@@ -34,6 +34,7 @@ const OWNERS: &[(&[&str], &[&str])] = &[
             "wire/auth/",
             "ledger/",
             "source/content.rs",
+            "lock/",
         ],
     ),
     (&["sha1", "hmac", "md5", "sm3", "zeroize"], &["wire/auth/"]),

@@ -3,6 +3,7 @@
 mod bytes;
 mod chaos;
 mod checks;
+mod cron;
 mod doctor;
 mod dry_run;
 mod embedded;

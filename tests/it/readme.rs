@@ -117,6 +117,11 @@ fn every_option_and_exit_code_of_the_readme_is_in_the_help() {
         "--var",
         "--only",
         "--input",
+        "--jitter",
+        "--report",
+        "--metrics",
+        "--log-format",
+        "--fail-fast",
         "--quiet",
         "--verbose",
         "--progress",
@@ -127,7 +132,7 @@ fn every_option_and_exit_code_of_the_readme_is_in_the_help() {
             "{option}"
         );
     }
-    for code in [0, 1, 2, 5, 6, 7] {
+    for code in [0, 1, 2, 3, 4, 5, 6, 7] {
         assert!(readme.contains(&format!("| {code} |")), "{code}");
         assert!(help.contains(&format!("{code}  ")), "{code}");
     }

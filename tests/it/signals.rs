@@ -326,6 +326,8 @@ fn a_timeout_ends_a_job_as_a_signal_does() {
     1/2 sql: INSERT 0 1 (TIME)
     error: step 2 (sql) failed, job.yaml:4
       state: rolled back; nothing of this run is in the database
+      under way: step 2 (sql)
+      hint: give the job more `timeout`, or find out what takes so long; what `dwsload:job` waits for on the server is in pg_stat_activity and pg_locks
       caused by: the job's timeout of 1s has passed
     ");
     nothing_left(&scene);

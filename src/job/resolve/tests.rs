@@ -101,7 +101,7 @@ fn the_kind_of_server_is_found_out_or_declared() {
 fn every_mistake_is_reported_at_once_with_its_place() {
     let text = "\
 conection: embedded
-lock: fail
+lock: never
 transaction: batch
 timeout: 90
 vars: {2x: 1}
@@ -130,7 +130,7 @@ steps:
     insta::assert_snapshot!(mistakes(text), @r#"
         error: `orders.yaml` has 23 mistakes
           orders.yaml:1:1: conection: unknown key, did you mean `connection`?
-          orders.yaml:2:1: lock: `lock` is not supported yet
+          orders.yaml:2:7: lock: expected fail, skip, wait, none, found `never`
           orders.yaml:3:14: transaction: `batch` is not supported yet
           orders.yaml:4:10: timeout: expected a time with its unit, such as `90s`, `30m` or `2h`, found `90`
           orders.yaml:5:8: vars.2x: a variable's name is made of letters, digits and `_`, and begins with no digit
@@ -263,6 +263,7 @@ fn overrides_win_and_a_slip_in_them_is_noticed() {
             only: only.iter().map(ToString::to_string).collect(),
             inputs: Vec::new(),
             again: false,
+            shared: false,
         };
         load_with(text.as_bytes(), &overrides)
     };

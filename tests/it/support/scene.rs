@@ -96,7 +96,7 @@ fn without_times(text: &str) -> String {
                 .all(|byte| byte.is_ascii_digit() || byte == b'.');
         let unit = words
             .peek()
-            .map(|next| next.trim_end_matches(['\n', ' ', ')', ',']));
+            .map(|next| next.trim_end_matches(['\n', ' ', ')', ',', ';']));
         if is_number && matches!(unit, Some("ms" | "s")) {
             out.push_str(&word.replace(number, "TIME").replace(' ', ""));
             let unit = words.next().unwrap_or_default();
