@@ -17,6 +17,8 @@ Examples:
   dwsload jobs/orders.yaml --quiet           for cron: nothing is printed unless something is wrong
   dwsload check jobs/orders.yaml             read everything, change nothing, say what would come of it
   dwsload doctor jobs/orders.yaml            find out why a connection or a job fails
+  dwsload schedule jobs/orders.yaml --at '5 2 * * *'
+                                             a line of crontab, and a timer of systemd
   dwsload history jobs/orders.yaml           what is in, of a job with `exactly_once`
   dwsload local psql                         look into the embedded server
 
@@ -55,6 +57,8 @@ pub enum Command {
     Doctor(Doctor),
     /// What is in, by the ledger of jobs that are `exactly_once`
     History(History),
+    /// Print what runs a job at a time: a line of crontab, and units of systemd
+    Schedule(Schedule),
     /// The embedded PostgreSQL server, by hand
     Local {
         /// What to do with it
@@ -230,6 +234,36 @@ pub struct History {
     /// Take out what was loaded longer ago than this, such as 90d
     #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration, conflicts_with_all = ["json", "limit"])]
     pub forget: Option<Duration>,
+}
+
+const SCHEDULE_EXAMPLES: &str = "\
+Prints a line of crontab, and a service and a timer of systemd that run at the same times, to be pasted.
+Nothing is installed.
+
+Examples:
+  dwsload schedule jobs/orders.yaml --at '5 2 * * *'
+  dwsload schedule jobs/orders.yaml --at '*/15 8-18 * * mon-fri' --jitter 2m
+  dwsload schedule jobs/orders.yaml --at @daily --var region=eu
+
+Exit codes:
+  0  done          2  the time, the job file or the command line";
+
+/// `dwsload schedule`
+#[derive(Debug, Args)]
+#[command(after_help = SCHEDULE_EXAMPLES)]
+pub struct Schedule {
+    /// The job file
+    #[arg(value_name = "JOB.yaml")]
+    pub job: PathBuf,
+    /// When: minute, hour, day of the month, month, day of the week, as in a crontab
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub at: String,
+    /// Wait before each start, a random time up to this long, such as 5m
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub jitter: Option<Duration>,
+    /// Set a variable of the job, over its own `vars`
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = variable)]
+    pub vars: Vec<(String, String)>,
 }
 
 /// How messages are written.

@@ -25,6 +25,7 @@ pub mod progress;
 pub mod record;
 pub mod report;
 pub mod run;
+pub mod schedule;
 pub mod secret;
 pub mod sink;
 pub mod source;

@@ -5,6 +5,7 @@ pub mod doctor;
 pub mod history;
 pub mod local;
 pub mod run;
+pub mod schedule;
 mod several;
 mod signals;
 mod supervise;
@@ -25,6 +26,7 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         (Some(Command::Check(args)), _) => check::run(&args),
         (Some(Command::Doctor(args)), _) => doctor::run(&args),
         (Some(Command::History(args)), _) => history::run(&args),
+        (Some(Command::Schedule(args)), _) => schedule::run(&args),
         (Some(Command::Local { action }), _) => local::run(&action),
         (None, None) => Ok(ExitCode::from(2)),
     }

@@ -5,5 +5,6 @@ mod locks;
 mod logs;
 mod metrics;
 mod report;
+mod schedule;
 mod several;
 mod surroundings;
