@@ -62,13 +62,11 @@ impl Leave<'_> {
     /// Takes one file away, if it is still as `stamp` says; whether it is gone.
     fn take(&mut self, path: &Path, stamp: Option<&Stamp>) -> bool {
         let name = path.display();
-        if let Err(error) = fs::symlink_metadata(path) {
-            if error.kind() == io::ErrorKind::NotFound {
-                // Another run, or its owner, has taken it.
-                return true;
-            }
+        // Another run, or its owner, has taken it: before, or while we were about to.
+        if is_gone(path) {
+            return true;
         }
-        if !is_still(path, stamp) {
+        if !is_still(path, stamp) && !is_gone(path) {
             self.report.problems.push(format!(
                 "`{name}` has changed since it was loaded, and stays where it is"
             ));
@@ -87,6 +85,7 @@ impl Leave<'_> {
                 self.folders.extend(path.parent().map(Path::to_owned));
                 true
             }
+            Err(_) if is_gone(path) => true,
             Err(cause) => {
                 let what = match self.after {
                     After::Archive(folder) => format!("be moved to `{}`", folder.display()),
@@ -137,6 +136,10 @@ impl Leave<'_> {
         }
         Ok(target)
     }
+}
+
+fn is_gone(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
 fn is_still(path: &Path, stamp: Option<&Stamp>) -> bool {

@@ -243,6 +243,8 @@ impl Observer for Bars {
                 if let Some(line) = self.lines.of(&event) {
                     self.print(|| writeln!(std::io::stderr(), "{line}"));
                 }
+                // Cleared before the next is drawn.
+                self.replace(None);
                 let bar = Bar::new("", None);
                 let left = wording::whole(left);
                 bar.drawn.set_message(format!("  waiting, {left} left"));

@@ -1,9 +1,14 @@
 //! `after`: files go when their records are committed, to where nothing is lost.
 
 use std::fs;
+use std::thread::sleep;
+use std::time::Duration;
+
+use rustix::process::Signal;
 
 use super::{assert_says, count, scene};
 use crate::support::quoted;
+use crate::support::running::{Running, gone};
 use crate::support::scene::Scene;
 
 /// The files below a folder, in order.
@@ -167,4 +172,65 @@ fn a_manifest_goes_behind_its_files() {
         .ok();
     assert!(files(&scene, "in").is_empty());
     assert_eq!(files(&scene, "done"), ["a.txt", "b.txt", "list.json"]);
+}
+
+#[test]
+fn killed_at_any_moment_or_started_twice_each_file_is_loaded_and_archived_once() {
+    let scene = scene();
+    // On another file system too, where moving takes longer.
+    let shm = tempfile::tempdir_in("/dev/shm").ok();
+    let shm = shm.as_ref().map(|dir| dir.path().join("done"));
+    let done = scene.place.path("done");
+    let (mut files_before, mut rows) = (0, 0);
+    for round in 0..8 {
+        let archive = shm.as_ref().filter(|_| round % 2 == 1).unwrap_or(&done);
+        let keys = format!(
+            "on_missing: ok, ready: {{marker: $file.ok}}, after: {{archive: {}}}",
+            quoted(archive.to_str().unwrap())
+        );
+        for n in 0..30 {
+            let name = format!("in/{round}-{n}.txt");
+            let lines: Vec<String> = (0..100).map(|line| format!("{}\n", rows + line)).collect();
+            rows += 100;
+            scene.file(&name, lines.concat());
+            scene.file(&format!("{name}.ok"), "");
+        }
+        let yaml = once(&scene, &keys);
+        let run = Running::start(&scene.place, "killed", &yaml);
+        sleep(Duration::from_millis(rand::random_range(20..250)));
+        run.signal(Signal::KILL);
+        let _ = run.end();
+        gone(&scene.database, "moves");
+        let runs = ["one", "two"].map(|name| Running::start(&scene.place, name, &yaml));
+        let said = runs.map(Running::end);
+        // One may find that the other has taken a file since it looked.
+        assert!(said.iter().any(|ran| ran.code == Some(0)), "{said:#?}");
+        let left: Vec<String> = files(&scene, "in")
+            .into_iter()
+            .filter(|name| !name.contains(".ok"))
+            .collect();
+        assert!(left.is_empty(), "round {round}: {left:?}\n{said:#?}");
+        let expected = format!("{rows}|{rows}");
+        assert_eq!(
+            scene.psql("SELECT count(*), count(DISTINCT n) FROM t"),
+            expected
+        );
+        let archived = archives(&[Some(&done), shm.as_ref()]);
+        files_before += 30;
+        assert_eq!(archived, files_before, "round {round}");
+    }
+}
+
+/// Data files in these folders that hold something.
+fn archives(folders: &[Option<&std::path::PathBuf>]) -> usize {
+    let files = folders
+        .iter()
+        .flatten()
+        .filter_map(|path| fs::read_dir(path).ok());
+    files
+        .flatten()
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "txt"))
+        .filter(|path| fs::metadata(path).is_ok_and(|about| about.len() > 0))
+        .count()
 }
