@@ -92,6 +92,9 @@ pub struct Run {
     /// Wait before the start, a random time up to this long, such as 5m
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub jitter: Option<Duration>,
+    /// Load the share I of N of the files, 0/4 to 3/4, where N runs share them
+    #[arg(long, value_name = "I/N", value_parser = shard)]
+    pub shard: Option<(u32, u32)>,
     /// Print problems only
     #[arg(long, short)]
     pub quiet: bool,
@@ -206,8 +209,8 @@ Examples:
   dwsload history jobs/orders.yaml           the last 50 files of a job
   dwsload history --limit 10 postgresql://loader@dw.example.com:8000/sales
   dwsload history jobs/orders.yaml --json    an object a line: job, step, file, table, size, hash,
-                                             end_offset, rows, rejected, filtered, loaded_at, run,
-                                             host, pid, user
+                                             batches, batches_of, complete, end_offset, rows, rejected,
+                                             filtered, loaded_at, run, host, pid, user
   dwsload history jobs/orders.yaml --forget 90d
                                              forget what is older: such a file would be loaded again
 
@@ -307,6 +310,20 @@ pub enum Local {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
+}
+
+fn shard(text: &str) -> Result<(u32, u32), String> {
+    let parts = text.split_once('/');
+    let numbers = parts.and_then(|(index, count)| Some((index.parse().ok()?, count.parse().ok()?)));
+    match numbers {
+        Some((index, count)) if index < count => Ok((index, count)),
+        Some((_, 0)) => Err("there is no share of none".into()),
+        Some((_, count)) => Err(format!(
+            "of {count} shares the first is 0/{count}, and the last {}/{count}",
+            count - 1
+        )),
+        None => Err("expected a share and how many there are, such as 0/4".into()),
+    }
 }
 
 fn variable(text: &str) -> Result<(String, String), String> {

@@ -58,6 +58,9 @@ impl Page {
         let together = match job.transaction {
             Transaction::Job => "job: every step commits together, or none",
             Transaction::Step => "step: each step commits by itself",
+            Transaction::Batch => {
+                "batch: each batch of a file commits by itself, and so does each other step"
+            }
             Transaction::None => "none: each statement and each file commits by itself",
         };
         let mut text = self.row("job", &format!("{}, {}", job.name, job.file.display()));

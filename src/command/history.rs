@@ -159,6 +159,9 @@ fn as_json(line: &Line) -> String {
         "table": line.target,
         "size": size,
         "hash": hash,
+        "batches": line.batches.map(|(done, _)| done),
+        "batches_of": line.batches.and_then(|(_, of)| of),
+        "complete": !line.is_unfinished,
         "end_offset": line.end,
         "rows": line.loaded,
         "rejected": line.rejected,
@@ -188,6 +191,10 @@ fn table(job: Option<&str>, lines: &[Line]) -> Table {
         column("host", TEXT),
         column("user", TEXT),
     ];
+    let in_batches = lines.iter().any(|line| line.batches.is_some());
+    if in_batches {
+        columns.insert(2, column("batches", TEXT));
+    }
     if job.is_none() {
         columns.insert(0, column("job", TEXT));
     }
@@ -205,6 +212,9 @@ fn table(job: Option<&str>, lines: &[Line]) -> Table {
             line.host.clone(),
             line.user.clone(),
         ];
+        if in_batches {
+            row.insert(2, batches(line));
+        }
         if job.is_none() {
             row.insert(0, line.job.clone());
         }
@@ -214,6 +224,16 @@ fn table(job: Option<&str>, lines: &[Line]) -> Table {
         columns,
         rows: lines.iter().map(row).collect(),
         total: lines.len() as u64,
+    }
+}
+
+/// `5`, or `3 of 5` where not all are in; nothing for a file that was loaded as one.
+fn batches(line: &Line) -> String {
+    match line.batches {
+        None => String::new(),
+        Some((done, _)) if !line.is_unfinished => done.to_string(),
+        Some((done, Some(of))) => format!("{done} of {of}"),
+        Some((done, None)) => format!("{done}, and more to come"),
     }
 }
 

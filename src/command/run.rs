@@ -63,6 +63,7 @@ fn all(args: &Run) -> Result<u8> {
         inputs: args.inputs.clone(),
         again: args.again,
         shared: false,
+        shard: args.shard,
     };
     let loaded = several::load(&args.jobs, &overrides)?;
     let records = if loaded.iter().any(Result::is_err) {

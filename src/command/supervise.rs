@@ -239,7 +239,7 @@ fn abandoned(
             });
     }
     let state = match transaction {
-        Transaction::Job | Transaction::Step => {
+        Transaction::Job | Transaction::Step | Transaction::Batch => {
             "the server did not answer; the connection is closed, so what was not committed is rolled back"
         }
         Transaction::None => {

@@ -3,6 +3,7 @@
 //! [`load`] reads a job file. A [`Job`] is valid by construction: the engine sees nothing else
 //! and checks nothing again.
 
+mod amount;
 mod arrival;
 mod bytes;
 mod diagnose;
@@ -14,6 +15,7 @@ mod raw;
 mod reader;
 mod resolve;
 mod shaping;
+mod shard;
 mod step;
 mod template;
 
@@ -36,6 +38,7 @@ pub use lock::{Lock, Overlap};
 pub use mode::{ByKey, Change, Duplicates, Mode};
 pub use resolve::load;
 pub use shaping::{Fill, Layout, Shaping};
+pub use shard::Shard;
 
 /// A job file, read, checked and with every default filled in.
 #[derive(Debug, Clone)]
@@ -62,6 +65,8 @@ pub struct Job {
     pub again: bool,
     /// What keeps two runs of the job apart.
     pub lock: Lock,
+    /// `--shard`: the share of the files that this run loads, where several share them.
+    pub shard: Option<Shard>,
     /// How often work that failed for a reason that passes is tried.
     pub retry: Retry,
     /// The most time the whole job may take.
@@ -113,6 +118,8 @@ pub struct Overrides {
     pub again: bool,
     /// They are for several jobs, and one need not have all the variables.
     pub shared: bool,
+    /// `--shard`: which of how many runs this is; 0 is the first.
+    pub shard: Option<(u32, u32)>,
 }
 
 /// Where the job runs.
@@ -132,6 +139,8 @@ pub enum Transaction {
     Job,
     /// Each step by itself.
     Step,
+    /// Each batch of a file that is loaded; other steps by themselves.
+    Batch,
     /// Each statement by itself; no BEGIN is ever sent.
     None,
 }
@@ -255,6 +264,8 @@ pub struct CopyFrom {
     pub size: Option<usize>,
     /// What the records do to the table. Anything but an append needs a transaction.
     pub mode: Mode,
+    /// Bytes of a batch, where each batch commits by itself. Never 0.
+    pub batch: u64,
     /// What identifies the input, where that is not its name and what it holds.
     pub source_id: Option<String>,
     /// No file found.

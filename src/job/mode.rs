@@ -2,6 +2,7 @@
 
 use super::Header;
 use super::reader::{At, Fields};
+use super::resolve::Folder;
 use crate::name::Identifier;
 
 /// What the records of a step do to its table.
@@ -83,12 +84,12 @@ const MODES: [(&str, Option<Change>, bool); 5] = [
 ];
 
 /// Reads `mode`, `key`, `duplicates` and `swap`. `columns` are those of the step, where it names
-/// them; with `alone`, each statement of the job commits by itself.
+/// them; `folder` knows what commits together.
 pub(super) fn mode(
     fields: &Fields<'_>,
     columns: Option<&[Identifier]>,
     header: Option<Header>,
-    alone: bool,
+    folder: &Folder,
 ) -> Option<Mode> {
     let words = MODES.map(|(word, change, replaces)| (word, (change, replaces)));
     let chosen = match fields.get("mode") {
@@ -108,16 +109,29 @@ pub(super) fn mode(
     if !replaces {
         fields.refuse(&["swap"], "this key goes with `mode: replace`");
     }
-    if alone && (change.is_some() || replaces) {
+    if folder.alone && (change.is_some() || replaces) {
         if let Some(at) = fields.get("mode") {
             at.wrong("takes several statements that must commit together, and with `transaction: none` each commits by itself; use `transaction: step` or `job`");
         }
+    }
+    if folder.batches && replaces {
+        if let Some(at) = fields.get("mode") {
+            at.wrong("empties the table in the transaction that fills it, and with `transaction: batch` there are many; use `transaction: step` or `job`");
+        }
+    }
+    let duplicates = duplicates.unwrap_or(Some(Duplicates::Error));
+    let by_order = duplicates.is_some_and(|duplicates| duplicates != Duplicates::Error);
+    if folder.batches && by_order && change != Some(Change::Delete) {
+        fields.refuse(
+            &["duplicates"],
+            "with `transaction: batch`, batches may come into the table in any order, so that neither the first nor the last record of a key is known; let each key stand once, or use `transaction: step`",
+        );
     }
     Some(match change {
         Some(change) => Mode::ByKey(ByKey {
             change,
             key: key.map_or(Some(None), |key| key.map(Some))?,
-            duplicates: duplicates.unwrap_or(Some(Duplicates::Error))?,
+            duplicates: duplicates?,
         }),
         None if replaces => Mode::Replace {
             swap: swap.unwrap_or(Some(false))?,

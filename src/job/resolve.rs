@@ -14,7 +14,7 @@ use super::given::replace_input;
 use super::raw::{Document, Node};
 use super::reader::{At, Fields, Keys, Reader};
 use super::template::{OPEN, Scope};
-use super::{Connection, Job, Lock, Overrides, Retry, Step, Transaction, step};
+use super::{Connection, Job, Lock, Overrides, Retry, Step, Transaction, shard, step};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::{Identifier, TableName, setting_list};
 use crate::secret::Secrets;
@@ -56,6 +56,8 @@ pub(super) struct Folder {
     pub(super) alone: bool,
     /// What is loaded is kept in a ledger.
     pub(super) exactly_once: bool,
+    /// Each batch of a file commits by itself.
+    pub(super) batches: bool,
 }
 
 impl Folder {
@@ -96,6 +98,7 @@ pub fn load(file: &Path, overrides: &Overrides) -> Result<Job> {
     job.steps = chosen(job.steps, &overrides.only)?;
     replace_input(&mut job, &overrides.inputs)?;
     job.again = again(&job, overrides)?;
+    job.shard = shard::shard(&job, overrides)?;
     job.given.clone_from(&overrides.vars);
     job.given.retain(|name, _| !unused.contains(name));
     job.unused = unused;
@@ -210,7 +213,14 @@ fn resolve(file: &Path, reader: &mut Reader<'_>) -> Option<Job> {
         outputs: RefCell::default(),
         alone: transaction == Some(Transaction::None),
         exactly_once: exactly_once == Some(true),
+        batches: transaction == Some(Transaction::Batch),
     };
+    if folder.batches && !folder.exactly_once {
+        fields.refuse(
+            &["transaction"],
+            "`batch` commits a part of a file at a time, and only a ledger knows which parts are in: it needs `exactly_once: true`",
+        );
+    }
     let ledger = ledger(&fields, &folder);
     let connection = connection(fields.get("connection"), &folder);
     let server = match fields.get("server") {
@@ -246,6 +256,7 @@ fn resolve(file: &Path, reader: &mut Reader<'_>) -> Option<Job> {
         ledger,
         again: false,
         lock: lock?,
+        shard: None,
         retry: retry?,
         timeout: timeout?,
         idle_timeout: idle_timeout?,
@@ -402,9 +413,10 @@ fn transaction(at: &At<'_>) -> Option<Transaction> {
         &[
             ("job", Transaction::Job),
             ("step", Transaction::Step),
+            ("batch", Transaction::Batch),
             ("none", Transaction::None),
         ],
-        &["batch"],
+        &[],
     )
 }
 
@@ -413,7 +425,7 @@ fn ledger(fields: &Fields<'_>, folder: &Folder) -> Option<TableName> {
     if folder.exactly_once && folder.alone {
         fields.refuse(
             &["exactly_once"],
-            "with `transaction: none` each COPY commits by itself, without the row that says that its file is in; use `job` or `step`",
+            "with `transaction: none` each COPY commits by itself, without the row that says that its file is in; use `job`, `step` or `batch`",
         );
     }
     let at = fields.get("ledger")?;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::amount;
 use super::arrival::arrival;
 use super::bytes::{BINARY_TEXT, bytes, charset};
 use super::mode::{Mode, mode};
@@ -73,12 +74,13 @@ const COPY_FROM: Keys = Keys {
         "skip_lines",
         "eol",
         "source_id",
+        "batch",
         "ready",
         "expect_files",
         "wait",
         "after",
     ],
-    reserved: &["connections", "batch", "wire"],
+    reserved: &["connections", "wire"],
 };
 
 const COPY_TO: Keys = Keys {
@@ -233,7 +235,8 @@ fn copy_from(at: &At<'_>, folder: &Folder) -> Option<CopyFrom> {
     let size = optional(&fields, "size", size);
     let on_missing = or(&fields, "on_missing", Policy::Fail, policy);
     let named = columns.as_ref().and_then(Option::as_deref);
-    let mode = mode(&fields, named, header, folder.alone);
+    let mode = mode(&fields, named, header, folder);
+    let batch = batch(&fields, folder);
     // An empty file would empty the table.
     let cautious = match &mode {
         Some(Mode::Replace { .. }) => Policy::Fail,
@@ -269,6 +272,7 @@ fn copy_from(at: &At<'_>, folder: &Folder) -> Option<CopyFrom> {
         compression: compression?,
         size: size?.flatten(),
         mode: mode?,
+        batch: batch?,
         source_id,
         on_missing: on_missing?,
         on_empty: on_empty?,
@@ -314,6 +318,20 @@ fn source_id(
         _ => {}
     }
     id
+}
+
+/// Bytes of a batch, where the job does not say it: some seconds of work for most servers.
+const BATCH: u64 = 256 * 1024 * 1024;
+
+/// Bytes of a batch.
+fn batch(fields: &Fields<'_>, folder: &Folder) -> Option<u64> {
+    if !folder.batches {
+        fields.refuse(
+            &["batch"],
+            "a file is cut into batches with `transaction: batch`",
+        );
+    }
+    or(fields, "batch", BATCH, |at| at.parse(amount::bytes))
 }
 
 /// `on_error: reject`, and the keys that only make sense with it; `None` without it, or where there

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use super::batch::{Unfinished, id_of_batches};
 use super::{Ledger, digest, text};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::name::TableName;
 use crate::source::{Content, Source};
 use crate::wire::session::Session;
@@ -25,10 +26,10 @@ pub(crate) struct Target {
 /// A file that is to be loaded into a table by a job.
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
-    id: String,
-    step: usize,
-    target: String,
-    source: String,
+    pub(super) id: String,
+    pub(super) step: usize,
+    pub(super) target: String,
+    pub(super) source: String,
     /// What it holds; `None` where the job says what identifies it.
     pub(crate) content: Option<Content>,
 }
@@ -76,7 +77,7 @@ impl Target {
         })
     }
 
-    fn plain(&self) -> String {
+    pub(super) fn plain(&self) -> String {
         format!("{}.{}", self.schema, self.name)
     }
 }
@@ -132,7 +133,7 @@ impl Ledger {
         let mut known = HashMap::new();
         for (chunk, entries) in entries.chunks(AT_ONCE).enumerate() {
             let sql = format!(
-                "SELECT id, run_id, loaded_at, loaded FROM {} WHERE start_offset = 0 AND id IN ({})",
+                "SELECT id, run_id, loaded_at, loaded FROM {} WHERE start_offset = 0 AND end_offset IS NOT NULL AND id IN ({})",
                 self.table,
                 ids(entries)
             );
@@ -199,24 +200,43 @@ impl Ledger {
         if tags == ["UPDATE 1"] {
             return Ok(());
         }
-        Err(Error::new(
-            ErrorKind::Server,
-            format!(
-                "the ledger `{}` does not keep its rows: the one of `{}` is not there",
-                self.table.plain(),
-                entry.source
-            ),
-        )
-        .hint("is there a trigger, a rule or a policy on it?"))
+        Err(self.lost_row(&entry.source))
     }
 
-    /// Takes the rows of `entries` out, so that these files can be loaded again.
+    /// Takes the rows of `entries` out, and those of their batches, so that these files can be loaded
+    /// again.
     ///
     /// # Errors
     /// The server refuses, or the connection fell.
     pub(crate) async fn strike(&self, entries: &[Entry], session: &mut Session) -> Result<()> {
-        for entries in entries.chunks(AT_ONCE) {
-            let sql = format!("DELETE FROM {} WHERE id IN ({})", self.table, ids(entries));
+        let ids: Vec<&str> = entries.iter().map(|entry| entry.id.as_str()).collect();
+        self.strike_ids(&ids, session).await
+    }
+
+    /// The same for files of which a part is in.
+    ///
+    /// # Errors
+    /// The server refuses, or the connection fell.
+    pub(crate) async fn strike_parts(
+        &self,
+        files: &[&Unfinished],
+        session: &mut Session,
+    ) -> Result<()> {
+        let ids: Vec<&str> = files.iter().map(|file| file.id.as_str()).collect();
+        self.strike_ids(&ids, session).await
+    }
+
+    async fn strike_ids(&self, ids: &[&str], session: &mut Session) -> Result<()> {
+        for ids in ids.chunks(AT_ONCE) {
+            let both = ids
+                .iter()
+                .flat_map(|id| [(*id).to_owned(), id_of_batches(id)]);
+            let both: Vec<String> = both.map(|id| format!("'{id}'")).collect();
+            let sql = format!(
+                "DELETE FROM {} WHERE id IN ({})",
+                self.table,
+                both.join(", ")
+            );
             let struck = session.run(&sql).await;
             struck.map_err(|error| self.failed(error))?;
         }
@@ -282,7 +302,7 @@ fn ids(entries: &[Entry]) -> String {
 
 /// The name of a file from `folder`, where it is below it, so that the caller's folder does not matter,
 /// and neither does where a tree of jobs and data stands; else its whole path.
-fn name_in(folder: &Path, path: &Path) -> PathBuf {
+pub(crate) fn name_in(folder: &Path, path: &Path) -> PathBuf {
     let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     match whole.strip_prefix(folder) {
         Ok(name) => name.to_owned(),

@@ -4,7 +4,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::name::TableName;
 use crate::wire::session::{Row, Session};
 
-use super::{failed, table, text};
+use super::table::{self, Found};
+use super::{failed, text};
 
 /// A file that was loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +20,11 @@ pub(crate) struct Line {
     pub(crate) target: String,
     /// Its size on disk in bytes, and the hash of these; `None` where the job identified it.
     pub(crate) content: Option<(u64, String)>,
-    /// Where its data ended, in bytes of what it is decompressed.
+    /// Of a file in batches: how many are in, and of how many, where that is known.
+    pub(crate) batches: Option<(u64, Option<u64>)>,
+    /// Not all of it is in.
+    pub(crate) is_unfinished: bool,
+    /// Where its data ended, or what is in of it, in bytes of what it is decompressed.
     pub(crate) end: u64,
     /// Rows that came out of it.
     pub(crate) loaded: u64,
@@ -58,6 +63,8 @@ impl Line {
             host: text(12),
             process: number(13),
             user: text(14),
+            batches: row.bytes(15).map(|_| (number(16), text(17).parse().ok())),
+            is_unfinished: text(18) == "t",
         }
     }
 }
@@ -72,13 +79,35 @@ pub(crate) async fn history(
     limit: u32,
     session: &mut Session,
 ) -> Result<Vec<Line>> {
-    let table = existing(named, session).await?;
+    let Found {
+        name: table,
+        has_batches,
+    } = existing(named, session).await?;
     let of_job = of_job(job, session);
-    let sql = format!(
-        "SELECT job, step, source, target, bytes, content, end_offset, loaded, rejected, filtered, \
-         CAST(floor(extract(epoch FROM loaded_at)) AS bigint), run_id, host, pid, os_user \
-         FROM {table} WHERE kind = 'file'{of_job} ORDER BY loaded_at DESC, source DESC LIMIT {limit}"
-    );
+    let columns = "f.job, f.step, f.source, f.target, f.bytes, f.content";
+    let who = "f.run_id, f.host, f.pid, f.os_user";
+    let seconds = |at: &str| format!("CAST(floor(extract(epoch FROM {at})) AS bigint)");
+    let sql = if has_batches {
+        // A file of which a part is in has the sums of its batches.
+        let at = "COALESCE(f.loaded_at, b.loaded_at, f.began)";
+        format!(
+            "SELECT {columns}, COALESCE(f.end_offset, b.end_offset), COALESCE(f.loaded, b.loaded), \
+             COALESCE(f.rejected, b.rejected), COALESCE(f.filtered, b.filtered), {}, {who}, \
+             f.batch, COALESCE(b.done, 0), f.batches, f.end_offset IS NULL \
+             FROM {table} f LEFT JOIN (SELECT id, count(*) AS done, max(end_offset) AS end_offset, \
+             sum(loaded) AS loaded, sum(rejected) AS rejected, sum(filtered) AS filtered, \
+             max(loaded_at) AS loaded_at FROM {table} WHERE kind IN ('batch', 'last') GROUP BY id) b \
+             ON b.id = '-' || substr(f.id, 2) \
+             WHERE f.kind = 'file'{of_job} ORDER BY {at} DESC, f.source DESC LIMIT {limit}",
+            seconds(at)
+        )
+    } else {
+        format!(
+            "SELECT {columns}, f.end_offset, f.loaded, f.rejected, f.filtered, {}, {who}, NULL, NULL, NULL, false \
+             FROM {table} f WHERE f.kind = 'file'{of_job} ORDER BY f.loaded_at DESC, f.source DESC LIMIT {limit}",
+            seconds("f.loaded_at")
+        )
+    };
     let rows = session.rows(&sql).await;
     let rows = rows.map_err(|error| failed(error, &table))?;
     Ok(rows.iter().rev().map(Line::of).collect())
@@ -96,7 +125,7 @@ pub(crate) async fn forget(
     tell: impl FnOnce(u64),
     session: &mut Session,
 ) -> Result<()> {
-    let table = existing(named, session).await?;
+    let table = existing(named, session).await?.name;
     let of_job = of_job(job, session);
     // Where a table was replaced with what is forgotten, that is forgotten as well; and so are
     // transactions of runs that were killed.
@@ -108,15 +137,20 @@ pub(crate) async fn forget(
     let rows = rows.map_err(|error| failed(error, &table))?;
     let files = rows.first().and_then(|row| row.text(0)?.parse().ok());
     tell(files.unwrap_or_default());
-    let deleted = session
-        .run(&format!("DELETE FROM {table} WHERE {old}"))
-        .await;
+    // Batches go with their files, and never alone: one query is one transaction.
+    let sql = format!(
+        "DELETE FROM {table} WHERE kind IN ('batch', 'last') AND id IN \
+         (SELECT '-' || substr(id, 2) FROM {table} WHERE kind = 'file' AND {old}); \
+         DELETE FROM {table} WHERE kind NOT IN ('batch', 'last') AND {old}"
+    );
+    let deleted = session.run(&sql).await;
     deleted.map_err(|error| failed(error, &table))?;
     Ok(())
 }
 
-async fn existing(named: Option<&TableName>, session: &mut Session) -> Result<TableName> {
-    table::find(named, session).await?.ok_or_else(|| {
+async fn existing(named: Option<&TableName>, session: &mut Session) -> Result<Found> {
+    let found = table::find(named, session).await?;
+    found.ok_or_else(|| {
         Error::new(ErrorKind::Server, "there is no ledger in this database")
             .hint("the first run of a job with `exactly_once: true` makes it; `search_path` decides where it is looked for")
     })

@@ -8,6 +8,7 @@
 //! Each transaction of a run has a row of its own besides, its unit. Where the answer to a COMMIT is
 //! lost, that row says whether it took place.
 
+mod batch;
 mod entry;
 mod history;
 mod table;
@@ -17,13 +18,14 @@ use std::path::PathBuf;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
-use crate::job::Job;
+use crate::job::{Job, Transaction};
 use crate::name::{TableName, literal};
 use crate::wire::environment::Environment;
 use crate::wire::error::WireError;
 use crate::wire::session::Session;
 
-pub(crate) use entry::{Entry, Known, Target};
+pub(crate) use batch::{BatchIn, Claim, Claimed, Unfinished};
+pub(crate) use entry::{Entry, Known, Target, name_in};
 pub(crate) use history::{Line, forget, history};
 
 /// A row with this key is there already.
@@ -38,6 +40,8 @@ pub(crate) struct Ledger {
     run: Run,
     /// Files that are in are loaded all the same (`--again`).
     pub(crate) again: bool,
+    /// The table has the columns of batches.
+    has_batches: bool,
 }
 
 /// Who loads.
@@ -67,10 +71,14 @@ impl Ledger {
     /// # Errors
     /// There is none and it cannot be made; or it is one that this dwsload does not know.
     pub(crate) async fn open(job: &Job, session: &mut Session) -> Result<Self> {
-        let table = match table::find(job.ledger.as_ref(), session).await? {
-            Some(table) => table,
-            None => table::make(job.ledger.as_ref(), session).await?,
+        let (table, mut has_batches) = match table::find(job.ledger.as_ref(), session).await? {
+            Some(found) => (found.name, found.has_batches),
+            None => (table::make(job.ledger.as_ref(), session).await?, true),
         };
+        if job.transaction == Transaction::Batch && !has_batches {
+            table::add_batches(&table, session).await?;
+            has_batches = true;
+        }
         let environment = Environment::of_process();
         let system = rustix::system::uname();
         let folder = job.file.parent().unwrap_or(&job.file);
@@ -85,6 +93,7 @@ impl Ledger {
                 user: environment.user().unwrap_or_default().to_owned(),
             },
             again: job.again,
+            has_batches,
         })
     }
 

@@ -12,17 +12,31 @@ const NAME: &str = "dwsload_ledger";
 /// What stands in the table's comment; the number of the format follows.
 const COMMENT: &str = "dwsload ledger, format ";
 /// The format that this dwsload reads and writes.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// The columns. Text may be NULL: where a database follows Oracle's rules, an empty one is. `kind` is
-/// `file`, `replace` (the files that a table was replaced with last), or `unit` (a transaction).
+/// `file`, `batch` or `last` (a batch of a file, and its last one), `replace` (the files that a table was
+/// replaced with last), or `unit` (a transaction).
 const COLUMNS: &str = "\
     id varchar(64) NOT NULL, start_offset bigint NOT NULL, end_offset bigint, kind varchar(16) NOT NULL, \
     job text, step integer, target text, source text, bytes bigint, content text, \
+    batch bigint, batches bigint, end_record bigint, end_line bigint, \
     loaded bigint, rejected bigint, filtered bigint, \
     run_id text, host text, pid integer, os_user text, \
     began timestamp with time zone, loaded_at timestamp with time zone, \
     PRIMARY KEY (id, start_offset)";
+
+/// What format 1 lacks: bytes of a batch and how many batches there are, of a file; the records and the
+/// lines up to the end, of a batch.
+const SINCE_2: &str = "ADD COLUMN batch bigint, ADD COLUMN batches bigint, ADD COLUMN end_record bigint, ADD COLUMN end_line bigint";
+
+/// A table that was found.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) name: TableName,
+    /// It has the columns of batches.
+    pub(super) has_batches: bool,
+}
 
 /// Finds the table `named`, or else the one that the search path finds.
 ///
@@ -31,7 +45,7 @@ const COLUMNS: &str = "\
 pub(super) async fn find(
     named: Option<&TableName>,
     session: &mut Session,
-) -> Result<Option<TableName>> {
+) -> Result<Option<Found>> {
     let asked = named.map_or(NAME, |table| table.name().as_str());
     let name = text(asked, session);
     let place = match named.and_then(TableName::schema) {
@@ -41,7 +55,9 @@ pub(super) async fn find(
     let sql = format!(
         "SELECT n.nspname, c.relname, pg_catalog.obj_description(c.oid, 'pg_class'), \
          (SELECT count(*) FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND NOT a.attisdropped \
-          AND a.attname IN ('id', 'start_offset', 'run_id', 'loaded_at')) \
+          AND a.attname IN ('id', 'start_offset', 'run_id', 'loaded_at')), \
+         (SELECT count(*) FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND NOT a.attisdropped \
+          AND a.attname IN ('batch', 'batches', 'end_record', 'end_line')) \
          FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
          WHERE c.relname = {name} AND c.relkind IN ('r', 'p') AND {place}"
     );
@@ -68,7 +84,10 @@ pub(super) async fn find(
         .hint("`ledger: schema.table` in the job file names another"));
     }
     check_format(&table, &row.text(2).unwrap_or_default())?;
-    Ok(Some(table))
+    Ok(Some(Found {
+        name: table,
+        has_batches: row.bytes(4) == Some(b"4"),
+    }))
 }
 
 /// One whose comment says nothing was commented on by somebody else.
@@ -114,11 +133,31 @@ pub(super) async fn make(named: Option<&TableName>, session: &mut Session) -> Re
     };
     if error.server().is_some() {
         if let Some(found) = find(named, session).await? {
-            return Ok(found);
+            return Ok(found.name);
         }
     }
     Err(failed(error, &table).hint(format!(
         "it is made once: an administrator can make it as a user who may, by any job with `exactly_once`, and then `GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO ...`"
+    )))
+}
+
+/// Adds the columns of batches to a table that an earlier dwsload has made.
+///
+/// # Errors
+/// They cannot be added: the table is another user's.
+pub(super) async fn add_batches(table: &TableName, session: &mut Session) -> Result<()> {
+    let comment = text(&format!("{COMMENT}{FORMAT}"), session);
+    let sql = format!("ALTER TABLE {table} {SINCE_2}; COMMENT ON TABLE {table} IS {comment}");
+    let Err(error) = session.run(&sql).await else {
+        return Ok(());
+    };
+    // Another run has had the same thought.
+    if error.server().is_some_and(|said| said.code == "42701") {
+        return Ok(());
+    }
+    let error = failed(error, table);
+    Err(error.hint(format!(
+        "an earlier dwsload has made it, without what `transaction: batch` needs; let its owner run any job with `transaction: batch`, or `ALTER TABLE {table} {SINCE_2}`"
     )))
 }
 
@@ -174,7 +213,8 @@ mod tests {
             ("our own words", true),
             ("dwsload ledger, format 1", true),
             ("dwsload ledger, format 1; keep", true),
-            ("dwsload ledger, format 2", false),
+            ("dwsload ledger, format 2", true),
+            ("dwsload ledger, format 3", false),
             ("dwsload ledger, format 12 of x", false),
         ] {
             assert_eq!(check_format(&table, comment).is_ok(), good, "{comment}");

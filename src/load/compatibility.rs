@@ -13,7 +13,7 @@ use crate::name::Identifier;
 use crate::record::dialect::Dialect;
 use crate::record::fields::{Field, Fields, Nulls};
 use crate::record::position::Position;
-use crate::source::Source;
+use crate::source::{Begin, Source};
 use crate::wire::server::{Mode, Server};
 
 /// Bytes of a value that a warning shows.
@@ -230,7 +230,7 @@ impl Findings {
         step: &CopyFrom,
         columns: &[Identifier],
         markers: bool,
-        lines: u64,
+        begin: &Begin,
     ) -> Option<Inspector> {
         let inspector = self.values_inspector(columns)?;
         let columns = if columns.is_empty() {
@@ -244,7 +244,10 @@ impl Findings {
             .map(|(column, suspect)| suspect.map(|_| nulls(column, &step.dialect)))
             .collect();
         Some(Inspector {
-            fields: Some(Fields::new(&step.dialect, shown, markers, lines)?),
+            fields: Some(
+                Fields::new(&step.dialect, shown, markers, begin.lines)?
+                    .behind(begin.records, begin.line_end),
+            ),
             ..inspector
         })
     }

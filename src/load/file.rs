@@ -4,19 +4,19 @@ use super::advice::{Spot, advice};
 use super::compatibility::Findings;
 use super::lane::{Lane, Stopped, input_thread_died};
 use super::mode::Destination;
-use super::once::Input;
+use super::open::{Open, Reached};
 use super::reconcile::reconcile;
 use super::{columns, place, suspicion};
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{CopyFrom, Header, Mode, Nul};
 use crate::name::column_list;
-use crate::progress::{Event, wording};
+use crate::progress::wording;
 use crate::record::cut::Cut;
 use crate::record::dialect::Format;
 use crate::record::oddities::Oddities;
 use crate::record::position::Position;
 use crate::run::{Stage, Stop};
-use crate::source::{self, Begin, End, EndMarker, Fed, Feed, OnMalformed, Reading, Source};
+use crate::source::{Begin, End, EndMarker, Fed, Feed, OnMalformed, Reading, Source};
 use crate::wire::error::WireError;
 use crate::wire::server::{Ability, Server};
 
@@ -33,8 +33,8 @@ pub(super) struct Loaded {
     pub(super) rejected: u64,
     /// Records that the job does not want.
     pub(super) filtered: u64,
-    /// Where its data ended, in bytes of what it is decompressed.
-    pub(super) end: u64,
+    /// Where reading has come to.
+    pub(super) reached: Reached,
     /// The file holds no record.
     pub(super) empty: bool,
 }
@@ -50,29 +50,17 @@ impl Loaded {
     }
 }
 
-/// Loads one file with one COPY. What the server made of its values goes to `findings`.
+/// Loads one file, or a batch of it, with one COPY. What the server made of its values goes to `findings`.
 pub(super) async fn load(
     step: &CopyFrom,
-    input: &Input,
+    source: &Source,
+    mut open: Open,
     destination: &mut Destination,
     stage: &mut Stage<'_>,
     findings: Option<&mut Findings>,
-) -> Result<Loaded> {
-    let source = &input.source;
-    let csv_markers = stage.session.server().can(Ability::CsvEndMarker);
-    let reading = Reading {
-        content: input.content(),
-        stamp: stage.stamp_of(source),
-        ..reading(step, csv_markers)
-    };
-    let markers = reading.markers;
-    let mut feed = source::feed(source.clone(), reading)?;
-    let begin = begin(&mut feed, &mut stage.stop).await?;
-    stage.observer.observe(Event::FileStarted {
-        name: &source.to_string(),
-        size: begin.size,
-    });
-    if begin.bom_kept {
+) -> Result<(Loaded, Open)> {
+    let begin = open.begin.clone();
+    if begin.bom_kept && begin.records == 0 {
         stage.warn(&kept_mark(source));
     }
     let columns = columns::columns(step, source, &begin, stage).await?;
@@ -95,14 +83,15 @@ pub(super) async fn load(
         .map_err(|error| here.refused(error, None))?;
     let inspector = findings
         .as_ref()
-        .and_then(|findings| findings.inspector(step, &columns, markers, begin.lines));
+        .and_then(|findings| findings.inspector(step, &columns, open.markers, &begin));
     let mut lane = Lane::new(&begin)
+        .after(open.sent)
         .inspected(inspector)
         .noting(oddities(step, &begin));
     let filled = lane
         .fill(
             &mut copy,
-            &mut feed,
+            &mut open.feed,
             step.dialect.format,
             stage.observer,
             &mut stage.stop,
@@ -114,25 +103,31 @@ pub(super) async fn load(
         (Ok(()), Err(error)) => return Err(here.refused(error, Some(&lane))),
         (Err(stopped), _) => return Err(here.stopped(stopped, &lane)),
     };
-    reconcile(&here, lane.positions.records(), rows, stage).await?;
+    let records = lane.positions.records() - begin.records;
+    reconcile(&here, records, rows, stage).await?;
     here.note_end(lane.end, stage);
     if let Some(oddities) = &lane.oddities {
         here.note_oddities(oddities, stage);
     }
-    destination.copied(source, rows);
+    destination.copied(source, rows, begin.records);
+    open.sent += lane.bytes;
     let loaded = Loaded {
         rows,
         bytes: lane.bytes,
-        records: lane.positions.records(),
+        records,
         rejected: 0,
         filtered: 0,
-        end: lane.positions.open_record().offset,
-        empty: lane.positions.records() == 0,
+        reached: Reached {
+            next: lane.positions.open_record(),
+            line_end: lane.line_end,
+            more: lane.end.more,
+        },
+        empty: records == 0,
     };
     if let (Some(findings), Some(inspector)) = (findings, lane.into_inspector()) {
         findings.take(inspector, source);
     }
-    Ok(loaded)
+    Ok((loaded, open))
 }
 
 /// What to say of a byte-order mark that is loaded as data.
@@ -163,6 +158,7 @@ pub(crate) fn reading(step: &CopyFrom, csv_markers: bool) -> Reading {
             && (step.header != Header::None || super::sift::is_needed(step)),
         content: None,
         stamp: None,
+        batch: None,
     }
 }
 

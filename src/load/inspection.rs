@@ -112,7 +112,7 @@ impl<'a> Inspection<'a> {
         stage.observer.observe(Event::FileDone);
         if let Ok(inspected) = &inspected {
             let rows = inspected.records - inspected.rejected;
-            self.destination.copied(source, rows);
+            self.destination.copied(source, rows, 0);
             self.scrutiny.note(rows);
         }
         inspected

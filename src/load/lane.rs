@@ -7,6 +7,7 @@ use crate::record::binary;
 use crate::record::dialect::Format;
 use crate::record::oddities::Oddities;
 use crate::record::position::Positions;
+use crate::record::splitter::LineEnd;
 use crate::run::{Reason, Stop};
 use crate::source::{Begin, Block, CutShort, End, EndMarker, Fed, Feed};
 use crate::wire::error::WireError;
@@ -40,6 +41,8 @@ pub(crate) struct Lane {
     pub(crate) positions: Positions,
     /// Bytes sent.
     pub(crate) bytes: u64,
+    /// Bytes of the same file that other COPYs have sent.
+    before: u64,
     /// How the input ended, once it has.
     pub(crate) end: End,
     /// Who looks at the values, where the server may change some.
@@ -48,6 +51,8 @@ pub(crate) struct Lane {
     pub(super) utf16: Option<&'static str>,
     /// The COPY is the user's own, and so are its bytes, whatever they are.
     by_hand: bool,
+    /// What ends records, as far as that is known.
+    pub(super) line_end: LineEnd,
     /// What is in the data that the server takes without a word.
     pub(super) oddities: Option<Oddities>,
 }
@@ -56,12 +61,14 @@ impl Lane {
     /// A lane for the file that begins so.
     pub(crate) fn new(begin: &Begin) -> Self {
         Self {
-            positions: Positions::new(begin.offset, begin.lines),
+            positions: Positions::new(begin.offset, begin.lines).behind(begin.records),
             bytes: 0,
+            before: 0,
             end: End::default(),
             inspector: None,
             utf16: begin.utf16,
             by_hand: false,
+            line_end: begin.line_end,
             oddities: None,
         }
     }
@@ -75,6 +82,12 @@ impl Lane {
     /// The same, where what is odd in the data is to be noted.
     pub(super) fn noting(mut self, oddities: Option<Oddities>) -> Self {
         self.oddities = oddities;
+        self
+    }
+
+    /// The same, where other COPYs have sent so many bytes of the file.
+    pub(super) fn after(mut self, bytes: u64) -> Self {
+        self.before = bytes;
         self
     }
 
@@ -154,7 +167,7 @@ impl Lane {
             let (disk, records) = (feed.taken(), self.positions.records());
             observer.observe(Event::Moved {
                 disk,
-                bytes: self.bytes,
+                bytes: self.before + self.bytes,
                 records,
             });
         }
@@ -166,6 +179,7 @@ impl Lane {
         exchange: &mut Exchange<'_>,
         feed: &mut Feed,
     ) -> Result<(), Stopped> {
+        self.line_end = block.found.line_end;
         // Before it is sent: the server may complain of it while it is on its way.
         let old = self
             .positions

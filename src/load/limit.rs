@@ -27,7 +27,7 @@ pub(super) fn exceeded(most: MostRejects, rejected: u64, records: Option<u64>) -
 /// # Errors
 /// The job does not allow so many.
 pub(super) fn check(rejecting: &Rejecting, stage: &Stage<'_>) -> Result<()> {
-    let (rejected, records) = (stage.parts.rejected, stage.parts.records);
+    let (rejected, records) = (stage.parts.rejected_of_all(), stage.parts.records_of_all());
     match exceeded(rejecting.most, rejected, Some(records)) {
         Some(what) => Err(with_places(
             Error::new(ErrorKind::Data, what),

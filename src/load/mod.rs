@@ -3,6 +3,7 @@
 
 mod advice;
 mod batch;
+mod batches;
 pub(crate) mod catalog;
 pub(crate) mod column_store;
 mod columns;
@@ -15,6 +16,7 @@ mod limit;
 mod mapping;
 mod mode;
 mod once;
+mod open;
 mod origin;
 mod place;
 mod reconcile;
@@ -30,7 +32,7 @@ use std::fmt;
 use std::path::Path;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::job::{CopyFrom, Policy};
+use crate::job::{CopyFrom, Policy, Transaction};
 use crate::progress::{Changes, Event, Outcome};
 use crate::record::position::Position;
 use crate::run::Stage;
@@ -38,10 +40,14 @@ use crate::source::{self, Source};
 use crate::wire::server::{Ability, Server};
 
 pub(crate) use columns::{check as check_header, mapped};
+use compatibility::Findings;
+use file::Loaded;
 pub(crate) use file::{begin, behind_marker, cut_short, ends_with_marker, reading};
 pub(crate) use inspection::{Inspected, Inspection, unjudged};
 pub(crate) use lane::{Lane, Stopped};
 use mode::Destination;
+use once::Input;
+use open::Open;
 pub(crate) use place::place;
 use scrutiny::Scrutiny;
 
@@ -52,6 +58,11 @@ pub(crate) async fn copy_from(step: &CopyFrom, stage: &mut Stage<'_>) -> Result<
     if sources.is_empty() {
         // No file is no reason to touch the table.
         return Ok(outcome(stage, None));
+    }
+    let sources = once::share(sources, stage);
+    if let (Transaction::Batch, Some(ledger)) = (stage.transaction, stage.ledger) {
+        // On the heap, as it is large beside what other loads need.
+        return Box::pin(batches::copy_from(step, sources, ledger, stage)).await;
     }
     let inputs = once::inputs(step, sources, stage).await?;
     if inputs.is_empty() {
@@ -71,11 +82,7 @@ pub(crate) async fn copy_from(step: &CopyFrom, stage: &mut Stage<'_>) -> Result<
             stage.cannot_be_repeated("its input has been read, and can be read only once");
         }
         let findings = scrutiny.findings.as_mut();
-        let loaded = if sift::is_needed(step) {
-            sift::load(step, &input, &mut destination, stage, findings).await
-        } else {
-            file::load(step, &input, &mut destination, stage, findings).await
-        };
+        let loaded = whole(step, &input, &mut destination, stage, findings).await;
         stage.observer.observe(Event::FileDone);
         stage.notices();
         let loaded = loaded?;
@@ -108,6 +115,24 @@ pub(crate) async fn copy_from(step: &CopyFrom, stage: &mut Stage<'_>) -> Result<
         }
     }
     Ok(outcome(stage, changes))
+}
+
+/// Loads a file from its start to its end.
+async fn whole(
+    step: &CopyFrom,
+    input: &Input,
+    destination: &mut Destination,
+    stage: &mut Stage<'_>,
+    findings: Option<&mut Findings>,
+) -> Result<Loaded> {
+    let open = Open::new(step, input, None, stage).await?;
+    let source = &input.source;
+    let (loaded, _) = if sift::is_needed(step) {
+        sift::load(step, source, open, destination, stage, findings).await?
+    } else {
+        file::load(step, source, open, destination, stage, findings).await?
+    };
+    Ok(loaded)
 }
 
 fn outcome(stage: &Stage<'_>, changes: Option<Changes>) -> Outcome {

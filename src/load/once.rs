@@ -2,8 +2,8 @@
 
 use super::file::Loaded;
 use crate::error::{Error, ErrorKind, Result};
-use crate::job::{CopyFrom, Mode, Transaction};
-use crate::ledger::{Entry, Known, Target};
+use crate::job::{CopyFrom, Mode, Shard, Transaction};
+use crate::ledger::{Entry, Known, Target, Unfinished, name_in};
 use crate::run::Stage;
 use crate::source::{self, Content, Source};
 
@@ -14,6 +14,8 @@ const NAMED: usize = 5;
 pub(super) struct Input {
     pub(super) source: Source,
     pub(super) entry: Option<Entry>,
+    /// Bytes of a batch, where it is divided and not all of it is in.
+    pub(super) division: Option<u64>,
 }
 
 impl Input {
@@ -30,6 +32,9 @@ impl Input {
         };
         let is_ours = ledger.claim(entry, stage.session).await?;
         if !is_ours {
+            if let Some(size) = ledger.division(entry, stage.session).await? {
+                return Err(in_parts(&self.source, size));
+            }
             stage.parts.before += 1;
         }
         Ok(is_ours)
@@ -42,7 +47,7 @@ impl Input {
         };
         let counts = [loaded.rows, loaded.rejected, loaded.filtered];
         ledger
-            .complete(entry, loaded.end, counts, stage.session)
+            .complete(entry, loaded.reached.next.offset, counts, stage.session)
             .await
     }
 }
@@ -57,6 +62,7 @@ pub(super) async fn inputs(
         let input = |source| Input {
             source,
             entry: None,
+            division: None,
         };
         return Ok(sources.into_iter().map(input).collect());
     };
@@ -78,7 +84,14 @@ pub(super) async fn inputs(
         entries.push(ledger.entry(stage.step, &target, source, content, called));
     }
     let known = ledger.known(&entries, stage.session).await?;
+    let divisions = divisions(&target, &sources, &entries, stage).await?;
     let mut skipped = vec![false; sources.len()];
+    let by_batch = stage.transaction == Transaction::Batch;
+    // What this run has committed is in, whatever has become of its connection since.
+    let is_own = |known: &Known| by_batch && known.run == ledger.run_id();
+    let (again, within): (Vec<_>, Vec<_>) = known
+        .into_iter()
+        .partition(|(_, known)| ledger.again && !is_own(known));
     if matches!(step.mode, Mode::Replace { .. }) {
         if !ledger.replace(&target, &entries, stage.session).await? {
             stage.parts.before += sources.len();
@@ -86,26 +99,110 @@ pub(super) async fn inputs(
         }
         // What an earlier replacement has loaded of them is gone.
         ledger.strike(&entries, stage.session).await?;
-    } else if ledger.again {
-        let again: Vec<Entry> = known.keys().map(|index| entries[*index].clone()).collect();
-        ledger.strike(&again, stage.session).await?;
     } else {
-        for index in known.keys() {
+        let struck: Vec<Entry> = again
+            .iter()
+            .map(|(index, _)| entries[*index].clone())
+            .collect();
+        ledger.strike(&struck, stage.session).await?;
+        let mut before = 0;
+        for (index, _) in &within {
             skipped[*index] = true;
+            before += usize::from(!by_batch || !stage.parts.files.contains(&sources[*index]));
         }
-        stage.parts.before += known.len();
+        stage.parts.before = if by_batch { 0 } else { stage.parts.before } + before;
     }
-    if ledger.again {
-        tell(&sources, &known, stage);
-    }
-    let inputs = sources.into_iter().zip(entries).zip(skipped);
+    tell(&sources, again, stage);
+    let inputs = sources.into_iter().zip(entries).zip(divisions).zip(skipped);
     Ok(inputs
         .filter(|(_, skipped)| !skipped)
-        .map(|((source, entry), _)| Input {
+        .map(|(((source, entry), division), _)| Input {
             source,
             entry: Some(entry),
+            division,
         })
         .collect())
+}
+
+/// Bytes of a batch, of those files that are divided and not in as a whole.
+///
+/// # Errors
+/// The step does not load by batches; or the file is not the one any more that it was.
+async fn divisions(
+    target: &Target,
+    sources: &[Source],
+    entries: &[Entry],
+    stage: &mut Stage<'_>,
+) -> Result<Vec<Option<u64>>> {
+    let mut divisions = vec![None; entries.len()];
+    let Some(ledger) = stage.ledger else {
+        return Ok(divisions);
+    };
+    let unfinished = ledger.unfinished(target, stage.session).await?;
+    let by_batch = stage.transaction == Transaction::Batch;
+    let mut struck = Vec::new();
+    for file in &unfinished {
+        let of_file = |entry: &Entry| entry.is(file) || entry.was(file) && file.done > 0;
+        let Some(index) = entries.iter().position(of_file) else {
+            continue;
+        };
+        if ledger.again && !(by_batch && file.run == ledger.run_id()) {
+            struck.push(file);
+        } else if entries[index].was(file) {
+            return Err(other_content(&sources[index], file));
+        } else if !by_batch {
+            return Err(in_parts(&sources[index], file.batch));
+        } else {
+            divisions[index] = Some(file.batch);
+        }
+    }
+    ledger.strike_parts(&struck, stage.session).await?;
+    Ok(divisions)
+}
+
+/// The error of a file of which other batches are in.
+fn other_content(source: &Source, file: &Unfinished) -> Error {
+    let batches = match file.done {
+        1 => "1 batch of it was".into(),
+        several => format!("{several} batches of it were"),
+    };
+    Error::new(
+        ErrorKind::Input,
+        format!("`{source}` has changed since {batches} loaded, and the others were not"),
+    )
+    .line("run", &file.run)
+    .hint("put back what it was, so that the rest of that comes in; or delete what came of it, and run the job with `--again`")
+}
+
+/// The error of a file that is in in part, where it is to be loaded at once.
+fn in_parts(source: &Source, size: u64) -> Error {
+    Error::new(
+        ErrorKind::Input,
+        format!(
+            "`{source}` is being loaded in batches of {size} bytes, and not all of them are in"
+        ),
+    )
+    .hint("`transaction: batch` loads the others")
+}
+
+/// Those of `sources` that this run loads, where several share them by files.
+pub(super) fn share(mut sources: Vec<Source>, stage: &Stage<'_>) -> Vec<Source> {
+    let by_file = stage
+        .shard
+        .filter(|_| stage.transaction != Transaction::Batch);
+    if let Some(shard) = by_file {
+        sources.retain(|source| shard.has(number(source, shard), 0));
+    }
+    sources
+}
+
+/// A number of a file, the same for all who share a job.
+pub(super) fn number(source: &Source, shard: &Shard) -> u64 {
+    let name = match source {
+        Source::File(path) => name_in(shard.folder(), path),
+        Source::Stdin => "-".into(),
+    };
+    source::number_of(name.as_os_str().as_encoded_bytes())
 }
 
 /// The table, which has to outlive what the ledger says of it.
@@ -144,21 +241,22 @@ async fn content(source: &Source, stage: &mut Stage<'_>) -> Result<Content> {
 }
 
 /// Says which files are loaded although they are in.
-fn tell(sources: &[Source], known: &std::collections::HashMap<usize, Known>, stage: &Stage<'_>) {
-    let mut indexes: Vec<usize> = known.keys().copied().collect();
-    indexes.sort_unstable();
-    for index in indexes.iter().take(NAMED) {
-        let Known { run, at, rows } = &known[index];
+fn tell(sources: &[Source], mut known: Vec<(usize, Known)>, stage: &Stage<'_>) {
+    if !stage.ledger.is_some_and(|ledger| ledger.again) {
+        return;
+    }
+    known.sort_unstable_by_key(|(index, _)| *index);
+    for (index, Known { run, at, rows }) in known.iter().take(NAMED) {
         stage.warn(&format!(
             "`{}` is loaded again: {} came of it at {at}, in run {run}",
             sources[*index],
             crate::progress::wording::rows(*rows)
         ));
     }
-    if indexes.len() > NAMED {
+    if known.len() > NAMED {
         stage.warn(&format!(
             "so are {} more files that were loaded before",
-            indexes.len() - NAMED
+            known.len() - NAMED
         ));
     }
 }

@@ -307,11 +307,11 @@ impl Sieve {
 
     fn by(way: Way, begin: &Begin, cut: Cut, target: Target) -> Self {
         Self {
-            records: Records::new(begin.offset, begin.lines),
+            records: Records::new(begin.offset, begin.lines).behind(begin.records),
             way,
             target,
             cut,
-            line_end: LineEnd::Unknown,
+            line_end: begin.line_end,
             out: Sifted {
                 charset: begin.charset,
                 ..Sifted::default()
@@ -332,7 +332,12 @@ impl Sieve {
         matches!(self.way, Way::Shaped(_))
     }
 
-    /// Records read.
+    /// What ends records, as far as that is known.
+    pub(super) fn line_end(&self) -> LineEnd {
+        self.line_end
+    }
+
+    /// Records of the file that have been read.
     pub(super) fn count(&self) -> u64 {
         self.records.count()
     }

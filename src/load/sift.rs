@@ -1,4 +1,4 @@
-//! One file into the table by batches of records: its bad records set aside, or its records made anew.
+//! One file, or what a transaction takes of it, into the table by batches of records: its bad records set aside, or its records made anew.
 //!
 //! What can be told of a record before it is sent, the [`Sieve`] tells. What only the server can say
 //! (a constraint, a trigger, an odd value) fails a batch; then it is loaded in parts until the record
@@ -13,11 +13,11 @@ use std::ops::Range;
 use super::batch::{BATCH, Batch, Pace};
 use super::compatibility::Findings;
 use super::fields::{FieldsTable, Inserted};
-use super::file::{Here, Loaded, begin, oddities, reading};
+use super::file::{Here, Loaded, oddities};
 use super::lane::input_thread_died;
 use super::mapping::Mapping;
 use super::mode::Destination;
-use super::once::Input;
+use super::open::{Open, Reached};
 use super::reconcile::{has_triggers, reconcile};
 use super::refusal::{depends_on_others, is_about_data};
 use super::shape::Shaper;
@@ -33,7 +33,7 @@ use crate::record::oddities::Oddities;
 use crate::record::position::Position;
 use crate::run::{Stage, Stop};
 use crate::sink::Rejects;
-use crate::source::{self, Begin, End, Fed, Feed, Reading, Source};
+use crate::source::{Begin, End, Fed, Feed, Source};
 use crate::wire::error::{ServerMessage, WireError};
 use crate::wire::server::{Ability, Server};
 use crate::wire::session::Exchange;
@@ -46,25 +46,19 @@ pub(super) fn is_needed(step: &CopyFrom) -> bool {
 /// Loads one file. Records that cannot be loaded are kept in `stage.rejects`, or stop the job.
 pub(super) async fn load(
     step: &CopyFrom,
-    input: &Input,
+    source: &Source,
+    open: Open,
     destination: &mut Destination,
     stage: &mut Stage<'_>,
     findings: Option<&mut Findings>,
-) -> Result<Loaded> {
-    let source = &input.source;
+) -> Result<(Loaded, Open)> {
     let server = stage.session.server().clone();
-    let reading = Reading {
-        content: input.content(),
-        stamp: stage.stamp_of(source),
-        ..reading(step, server.can(Ability::CsvEndMarker))
-    };
-    let markers = reading.markers;
-    let mut feed = source::feed(source.clone(), reading)?;
-    let begin = begin(&mut feed, &mut stage.stop).await?;
-    stage.observer.observe(Event::FileStarted {
-        name: &source.to_string(),
-        size: begin.size,
-    });
+    let Open {
+        feed,
+        begin,
+        markers,
+        sent,
+    } = open;
     let opened = Opened {
         step,
         source,
@@ -90,10 +84,11 @@ pub(super) async fn load(
         way,
         begin: &begin,
         pace: Pace::default(),
-        before: stage.parts.rejected,
+        before: stage.parts.rejected_of_all(),
         rows: 0,
         sent: 0,
         bytes: 0,
+        bytes_before: sent,
         rejected: 0,
         filtered: 0,
         held: Vec::new(),
@@ -104,11 +99,18 @@ pub(super) async fn load(
         sift.batch(&mut supply, stage).await?;
     }
     let loaded = sift.done(&supply, stage).await?;
-    if let (Some(findings), Some(inspector)) = (findings, supply.sieve.into_inspector()) {
+    let Supply { feed, sieve, .. } = supply;
+    let open = Open {
+        feed,
+        begin: begin.clone(),
+        markers,
+        sent: sent + loaded.bytes,
+    };
+    if let (Some(findings), Some(inspector)) = (findings, sieve.into_inspector()) {
         findings.take(inspector, source);
     }
-    destination.copied(source, loaded.rows);
-    Ok(loaded)
+    destination.copied(source, loaded.rows, begin.records);
+    Ok((loaded, open))
 }
 
 /// A file that is open, on its way to the table.
@@ -172,15 +174,16 @@ impl Opened<'_> {
         let nulls = columns
             .iter()
             .map(|column| Some(compatibility::nulls(column, dialect)));
-        let fields = Fields::new(dialect, nulls.collect(), self.markers, self.begin.lines);
+        let fields = Fields::new(dialect, nulls.collect(), self.markers, self.begin.lines)
+            .map(|fields| fields.behind(self.begin.records, self.begin.line_end));
         let target = self
             .target(&into, columns, &table, destination, stage)
             .await?;
         let options = dialect.copy_options(stage.session.standard_conforming_strings());
         let copy = format!("COPY {into}{} FROM stdin {options}", column_list(&listed));
-        let inspector = self.findings.and_then(|findings| {
-            findings.inspector(self.step, &listed, self.markers, self.begin.lines)
-        });
+        let inspector = self
+            .findings
+            .and_then(|findings| findings.inspector(self.step, &listed, self.markers, self.begin));
         let sieve = Sieve::new(self.begin, self.step.cut(), fields, target, inspector);
         Ok((Way::Copy(copy), sieve))
     }
@@ -359,6 +362,8 @@ struct Sift<'a> {
     /// Records that are in, by ours.
     sent: u64,
     bytes: u64,
+    /// Bytes of the file that earlier batches have sent.
+    bytes_before: u64,
     rejected: u64,
     /// Records that the job does not want.
     filtered: u64,
@@ -738,7 +743,7 @@ impl<'a> Sift<'a> {
         self.bytes += bytes as u64;
         observer.observe(Event::Moved {
             disk: supply.feed.taken(),
-            bytes: self.bytes,
+            bytes: self.bytes_before + self.bytes,
             records: supply.sieve.count(),
         });
     }
@@ -754,7 +759,7 @@ impl<'a> Sift<'a> {
         supply.check_end(&self.here, self.bytes, stage)?;
         reconcile(&self.here, self.sent, self.rows, stage).await?;
         // A blank line is none where records are objects or places.
-        let records = supply.sieve.count() - supply.sieve.out.blank;
+        let records = supply.sieve.count() - self.begin.records - supply.sieve.out.blank;
         if self.sent + self.rejected + self.filtered != records {
             return Err(Error::new(
                 ErrorKind::Data,
@@ -770,7 +775,11 @@ impl<'a> Sift<'a> {
             records,
             rejected: self.rejected,
             filtered: self.filtered,
-            end: supply.sieve.open_record().0.offset,
+            reached: Reached {
+                next: supply.sieve.open_record().0,
+                line_end: supply.sieve.line_end(),
+                more: supply.end.is_some_and(|end| end.more),
+            },
             empty: records == 0,
         })
     }

@@ -28,7 +28,8 @@ pub(super) async fn warn(
     begin: &Begin,
     stage: &mut Stage<'_>,
 ) -> Result<()> {
-    let Some(fields) = &begin.header else {
+    // It is said once of a file.
+    let Some(fields) = begin.header.as_ref().filter(|_| begin.records == 0) else {
         return Ok(());
     };
     if !fields.iter().any(|field| looks_like_a_value(field)) {

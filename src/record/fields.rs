@@ -188,6 +188,14 @@ impl Fields {
         })
     }
 
+    /// The same, behind so many records of the file, whose lines end so.
+    #[must_use]
+    pub fn behind(mut self, records: u64, line_end: LineEnd) -> Self {
+        self.record += records;
+        self.line_end = line_end;
+        self
+    }
+
     /// The same, which shows the last field of each record too, whichever it is.
     #[must_use]
     pub fn with_last(mut self) -> Self {

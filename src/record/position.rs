@@ -91,7 +91,14 @@ impl Positions {
         }
     }
 
-    /// Records that have ended.
+    /// The same, behind so many records of the file.
+    #[must_use]
+    pub fn behind(mut self, records: u64) -> Self {
+        self.now.records = records;
+        self
+    }
+
+    /// Records of the file that have ended.
     pub fn records(&self) -> u64 {
         self.now.records
     }
@@ -213,6 +220,13 @@ impl Records {
         }
     }
 
+    /// The same, behind so many records of the file.
+    #[must_use]
+    pub fn behind(mut self, records: u64) -> Self {
+        self.now.records = records;
+        self
+    }
+
     /// Bytes of the record under way.
     pub fn open_bytes(&self) -> usize {
         self.open.len()
@@ -223,7 +237,7 @@ impl Records {
         self.now.next()
     }
 
-    /// Records that have ended.
+    /// Records of the file that have ended.
     pub fn count(&self) -> u64 {
         self.now.records
     }

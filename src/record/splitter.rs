@@ -62,6 +62,9 @@ pub struct Splitter {
     markers: bool,
     /// Whether blocks of plain lines are counted only.
     counting: bool,
+    /// The record under way is the first of a COPY, and not of its file: what ends a line is known here,
+    /// and not to the server.
+    joins: bool,
     /// Rules that are not those of text and csv for a server.
     own: Option<Own>,
 }
@@ -93,6 +96,7 @@ impl Splitter {
             open: false,
             markers: true,
             counting: false,
+            joins: false,
             own: (dialect.format == Format::Binary).then(|| Own::Binary(Tuples::new())),
         }
     }
@@ -131,6 +135,32 @@ impl Splitter {
     pub fn without_markers(mut self) -> Self {
         self.markers = false;
         self
+    }
+
+    /// What ends records, as far as is known, where the first line end decides.
+    pub fn line_end(&self) -> LineEnd {
+        self.line_end
+    }
+
+    /// Whether it is known what ends records.
+    pub fn is_settled(&self) -> bool {
+        self.own.is_some() || !matches!(self.line_end, LineEnd::Unknown | LineEnd::AfterCr)
+    }
+
+    /// The same, which has not seen anything yet, for another COPY of the same file: it begins with a
+    /// record that follows what ends with `line_end`.
+    #[must_use]
+    pub fn joining(mut self, line_end: LineEnd) -> Self {
+        self.line_end = line_end;
+        self.joins = self.own.is_none();
+        self
+    }
+
+    /// Takes the next `block` as [`push`](Self::push) does, and lists where its records end in any case.
+    pub fn list(&mut self, block: &[u8], found: &mut Ends) {
+        let counting = std::mem::take(&mut self.counting);
+        self.push(block, found);
+        self.counting = counting;
     }
 
     /// Whether the data ends inside quotes.
@@ -196,7 +226,7 @@ impl Splitter {
     /// Counts the records of `block`, if it may be and can be.
     fn count(&mut self, block: &[u8]) -> Option<Counted> {
         let known = !matches!(self.line_end, LineEnd::Unknown | LineEnd::AfterCr);
-        if !self.counting || !known || self.after_escape || self.tail != Tail::None {
+        if !self.counting || !known || self.joins || self.after_escape || self.tail != Tail::None {
             return None;
         }
         let newline = self.newline();
@@ -246,6 +276,7 @@ impl Splitter {
         matches!(self.line_end, LineEnd::Unknown | LineEnd::AfterCr)
             || self.after_escape
             || self.tail != Tail::None
+            || self.joins
             || (self.format == Format::Csv && self.markers && !self.open && block[at] == b'\\')
     }
 
@@ -468,6 +499,7 @@ impl Splitter {
     fn end_record(&mut self, end: usize, found: &mut Ends) {
         self.tail = Tail::None;
         self.open = false;
+        self.joins = false;
         found.ends.push(end_of(end));
     }
 
@@ -475,7 +507,7 @@ impl Splitter {
     fn count_quoted_line(&mut self, byte: u8, found: &mut Ends) {
         let people = u32::from(self.is_inner_line_end(byte));
         let server = u32::from(
-            byte == if self.line_end == LineEnd::Lf {
+            byte == if self.line_end == LineEnd::Lf && !self.joins {
                 b'\n'
             } else {
                 b'\r'

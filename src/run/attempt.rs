@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use super::batch::{self, Uncommitted};
 use super::done::{Done, Doubt, Parts};
 use super::{Stage, Stop, Totals, bound, expert, settings, sql};
 use super::{settle, state};
@@ -168,7 +169,9 @@ impl<'a> Attempt<'a> {
 
     /// The step, in a transaction of its own where the job asks for that.
     async fn transact(&mut self, step: &Step, nth: usize) -> Result<Outcome> {
-        let by_step = self.job.transaction == Transaction::Step;
+        let by_batch = self.by_batch(step);
+        let by_step =
+            !by_batch && matches!(self.job.transaction, Transaction::Step | Transaction::Batch);
         if by_step {
             self.begin().await?;
         }
@@ -198,11 +201,20 @@ impl<'a> Attempt<'a> {
                 return Err(error);
             }
         }
+        if by_batch {
+            self.publish(nth)?;
+            self.depart().await?;
+        }
         Ok(outcome)
     }
 
+    /// Whether a step has transactions of its own, one for each batch.
+    fn by_batch(&self, step: &Step) -> bool {
+        self.job.transaction == Transaction::Batch && matches!(step.action, Action::CopyFrom(_))
+    }
+
     async fn act(&mut self, step: &Step) -> Result<Outcome> {
-        if self.job.transaction != Transaction::None {
+        if self.job.transaction != Transaction::None && !self.by_batch(step) {
             // What an earlier attempt had done of this step is rolled back.
             self.done.parts = Parts::default();
         }
@@ -218,6 +230,8 @@ impl<'a> Attempt<'a> {
             ledger: self.done.ledger.as_ref(),
             arrived: self.done.arrivals.of(step.number),
             obstacle: &mut self.obstacle,
+            shard: self.job.shard.as_ref(),
+            doubt: &mut self.done.doubt,
         };
         let outcome = match &step.action {
             Action::Sql(step) => sql::statements(step, &mut stage).await,
@@ -236,24 +250,13 @@ impl<'a> Attempt<'a> {
         self.session.listen().await?;
         self.rejects.sync()?;
         self.open = false;
-        self.stop.set_committing(true);
-        let outcome = self.session.run("COMMIT").await;
-        self.stop.set_committing(false);
-        match outcome {
-            Ok(tags) if tags.iter().any(|tag| tag == "ROLLBACK") => Err(Error::new(
-                ErrorKind::Server,
-                "the server answered COMMIT with ROLLBACK",
-            )),
-            Ok(_) => {
+        match batch::commit(self.session, &self.stop).await {
+            Ok(()) => {
                 self.publish(upto)?;
                 self.depart().await
             }
-            Err(WireError::Refused(said)) if !Condition::of(&said).leaves_commit_in_doubt() => {
-                Err(said
-                    .into_error(ErrorKind::Server)
-                    .within("the server refused the COMMIT"))
-            }
-            Err(error) => Err(self.doubt(error, upto)),
+            Err(Uncommitted::Refused(error)) => Err(error),
+            Err(Uncommitted::Doubtful(error)) => Err(self.doubt(error, upto)),
         }
     }
 
@@ -267,12 +270,10 @@ impl<'a> Attempt<'a> {
                 moved: std::mem::take(&mut self.moved),
                 outcome: None,
                 obstacle: self.obstacle.take(),
+                batch: None,
             });
         }
-        Error::from(error)
-            .with_kind(ErrorKind::Unknown)
-            .within("the connection fell while COMMIT was on its way: nobody knows whether it took place")
-            .hint(settle::hint(with_ledger))
+        batch::unknown(error, with_ledger)
     }
 
     /// Takes note that the first `upto` steps of this run are committed; their files appear.

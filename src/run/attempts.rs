@@ -168,7 +168,9 @@ impl<'a> Attempts<'a> {
         let left = &self.job.steps[self.done.steps..];
         let steps = match self.job.transaction {
             Transaction::Job => left,
-            Transaction::Step | Transaction::None => &left[..left.len().min(1)],
+            Transaction::Step | Transaction::Batch | Transaction::None => {
+                &left[..left.len().min(1)]
+            }
         };
         let arrivals = &mut self.done.arrivals;
         let waited = arrivals.wait(self.job, steps, self.observer, &mut self.stop);

@@ -1,9 +1,9 @@
 //! What of a job is done for good, and stays so over attempts.
 
-use super::Totals;
+pub(super) use super::Totals;
 use crate::arrival::Arrivals;
-use crate::ledger::Ledger;
-use crate::progress::Outcome;
+use crate::ledger::{Claim, Ledger};
+use crate::progress::{Changes, Outcome};
 use crate::source::Source;
 
 /// What is committed.
@@ -38,6 +38,19 @@ pub(super) struct Doubt {
     pub(super) outcome: Option<Outcome>,
     /// What stands against doing the work again if it did not.
     pub(super) obstacle: Option<&'static str>,
+    /// The batch, where the COMMIT was that of one.
+    pub(super) batch: Option<BatchDoubt>,
+}
+
+/// A batch of which nobody knows yet whether it is committed.
+#[derive(Debug)]
+pub(super) struct BatchDoubt {
+    /// Its claim.
+    pub(super) claim: Claim,
+    /// What the step has come to if it is.
+    pub(super) after: Snapshot,
+    /// The file that it is of.
+    pub(super) source: Option<Source>,
 }
 
 impl Done {
@@ -48,7 +61,8 @@ impl Done {
 }
 
 /// The parts of one step that have succeeded: statements of `sql`, files of `copy_from`. With
-/// `transaction: none` they are committed; otherwise they stand or fall with the transaction.
+/// `transaction: none` they are committed, and so are batches of files; otherwise they stand or fall
+/// with the transaction.
 #[derive(Debug, Default)]
 pub(crate) struct Parts {
     /// Statements that ran.
@@ -69,10 +83,70 @@ pub(crate) struct Parts {
     pub(crate) rejected: u64,
     /// Records that a condition of the step left out.
     pub(crate) filtered: u64,
+    /// Batches that are committed.
+    pub(crate) batches: usize,
+    /// What they did to the table, where they did not just come to its rows.
+    pub(crate) changes: Option<Changes>,
+    /// Records set aside, and read, in batches of the same files that other runs have loaded.
+    pub(crate) elsewhere: (u64, u64),
+}
+
+/// What the counts of a step's parts were.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Snapshot {
+    rows: u64,
+    bytes: u64,
+    records: u64,
+    rejected: u64,
+    filtered: u64,
+    batches: usize,
+    changes: Option<Changes>,
 }
 
 impl Parts {
     fn count(&self) -> usize {
-        self.statements + self.files.len()
+        self.statements + self.files.len() + self.batches
+    }
+
+    /// Records set aside, whoever has loaded the others of their files.
+    pub(crate) fn rejected_of_all(&self) -> u64 {
+        self.rejected + self.elsewhere.0
+    }
+
+    /// Records read, by whomever.
+    pub(crate) fn records_of_all(&self) -> u64 {
+        self.records + self.elsewhere.1
+    }
+
+    /// The counts as they are, with the batch under way.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            rows: self.rows,
+            bytes: self.bytes,
+            records: self.records,
+            rejected: self.rejected,
+            filtered: self.filtered,
+            batches: self.batches,
+            changes: self.changes,
+        }
+    }
+
+    /// Goes back to what the counts were.
+    pub(crate) fn restore(&mut self, to: Snapshot) {
+        self.rows = to.rows;
+        self.bytes = to.bytes;
+        self.records = to.records;
+        self.rejected = to.rejected;
+        self.filtered = to.filtered;
+        self.batches = to.batches;
+        self.changes = to.changes;
+    }
+
+    /// A batch of `source` is committed.
+    pub(super) fn gain(&mut self, source: Option<&Source>) {
+        self.batches += 1;
+        if let Some(source) = source.filter(|source| !self.files.contains(source)) {
+            self.files.push(source.clone());
+        }
     }
 }

@@ -240,6 +240,7 @@ impl Expert<'_> {
             utf8: false,
             content: None,
             stamp: None,
+            batch: None,
         }
     }
 

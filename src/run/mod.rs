@@ -2,6 +2,7 @@
 
 mod attempt;
 mod attempts;
+mod batch;
 mod bound;
 pub(crate) mod connection;
 mod done;
@@ -15,7 +16,7 @@ mod trial;
 
 use crate::arrival::Arrived;
 use crate::error::Result;
-use crate::job::{Job, Transaction};
+use crate::job::{Job, Shard, Transaction};
 use crate::ledger::Ledger;
 use crate::progress::{Event, Observer};
 use crate::sink::{Outputs, Rejects};
@@ -23,7 +24,7 @@ use crate::source::{Source, Stamp};
 use crate::wire::session::Session;
 use crate::wire::target::Target;
 
-use done::Parts;
+use done::{Doubt, Parts};
 pub(crate) use settings::apply as settings;
 pub(crate) use sql::{clipped, excerpt, expected};
 pub use stop::{Reason, Stop, Stopper, stop};
@@ -48,7 +49,10 @@ pub(crate) struct Stage<'a> {
     pub(crate) ledger: Option<&'a Ledger>,
     /// The files of the step, where the job asks something of them.
     pub(crate) arrived: Option<&'a Arrived>,
+    /// The share of the files that is loaded, where other runs load the others.
+    pub(crate) shard: Option<&'a Shard>,
     obstacle: &'a mut Option<&'static str>,
+    doubt: &'a mut Option<Doubt>,
 }
 
 impl Stage<'_> {

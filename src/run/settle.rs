@@ -37,12 +37,12 @@ impl Attempt<'_> {
             return Ok(());
         }
         self.session.run("BEGIN").await?;
-        let entered = self.enter().await?;
+        let took_place = self.took_place().await?;
         self.session.run("ROLLBACK").await?;
         let Some(doubt) = self.done.doubt.take() else {
             return Ok(());
         };
-        if entered == Entered::New {
+        if !took_place {
             self.observer.observe(Event::Warning(
                 "the COMMIT whose answer was lost did not take place",
             ));
@@ -59,6 +59,19 @@ impl Attempt<'_> {
         self.observer.observe(Event::Warning(
             "the COMMIT whose answer was lost took place",
         ));
+        if let Some(batch) = doubt.batch {
+            self.done.parts.restore(batch.after);
+            self.done.parts.gain(batch.source.as_ref());
+            self.rejects.sync()?;
+            self.rejects.commit();
+            self.obstacle = doubt.obstacle;
+            return match doubt.obstacle {
+                None => Ok(()),
+                Some(_) => Err(lost(
+                    "the connection fell while COMMIT was on its way; it took place",
+                )),
+            };
+        }
         self.moved = doubt.moved;
         self.publish(doubt.upto)?;
         self.depart().await?;
@@ -83,6 +96,24 @@ impl Attempt<'_> {
         Ok(())
     }
 
+    /// Whether the transaction took place whose COMMIT is in doubt.
+    async fn took_place(&mut self) -> Result<bool> {
+        let batch = self
+            .done
+            .doubt
+            .as_ref()
+            .and_then(|doubt| doubt.batch.as_ref());
+        let (Some(batch), Some(ledger)) = (batch, &self.done.ledger) else {
+            return Ok(self.enter().await? == Entered::Before);
+        };
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            reason = stop.wait() => Err(reason.error()),
+            took_place = ledger.took_place(&batch.claim, self.session) => took_place,
+            () = tokio::time::sleep(self.job.retry.within) => Err(not_ended()),
+        }
+    }
+
     /// Enters the transaction that has just begun into the ledger, where there is one. Waits for
     /// another of the same number no longer than the job grants for all its attempts.
     pub(super) async fn enter(&mut self) -> Result<Entered> {
@@ -93,11 +124,7 @@ impl Attempt<'_> {
         tokio::select! {
             reason = stop.wait() => Err(reason.error()),
             entered = ledger.enter(self.done.units, self.session) => entered,
-            () = tokio::time::sleep(self.job.retry.within) => Err(Error::new(
-                ErrorKind::Lost,
-                "the server has not ended the transaction of the connection that fell",
-            )
-            .under(Condition::Lock)),
+            () = tokio::time::sleep(self.job.retry.within) => Err(not_ended()),
         }
     }
 
@@ -107,6 +134,14 @@ impl Attempt<'_> {
             ledger.leave(self.session).await;
         }
     }
+}
+
+fn not_ended() -> Error {
+    Error::new(
+        ErrorKind::Lost,
+        "the server has not ended the transaction of the connection that fell",
+    )
+    .under(Condition::Lock)
 }
 
 /// A connection that fell, where the work behind it cannot go on with another.

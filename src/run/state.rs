@@ -2,6 +2,7 @@
 
 use super::done::Done;
 use crate::job::{Job, Transaction};
+use crate::progress::wording;
 
 /// Where a failed run leaves the database, when that is known.
 pub(super) fn state(job: &Job, done: &Done) -> String {
@@ -9,10 +10,21 @@ pub(super) fn state(job: &Job, done: &Done) -> String {
     match job.transaction {
         _ if done.steps == job.steps.len() => "everything is committed".into(),
         Transaction::Job => "rolled back; nothing of this run is in the database".into(),
-        Transaction::Step if done.steps == 0 => {
+        Transaction::Batch if done.parts.batches > 0 => format!(
+            "{}{}; the batch under way is rolled back, and the next run goes on behind what is committed",
+            if done.steps == 0 {
+                String::new()
+            } else {
+                format!("{steps}, and ")
+            },
+            batches(done)
+        ),
+        Transaction::Step | Transaction::Batch if done.steps == 0 => {
             "rolled back; nothing of this run is in the database".into()
         }
-        Transaction::Step => format!("{steps}; what came after is rolled back"),
+        Transaction::Step | Transaction::Batch => {
+            format!("{steps}; what came after is rolled back")
+        }
         Transaction::None if done.steps == 0 => {
             "each statement that succeeded is committed (`transaction: none`)".into()
         }
@@ -30,9 +42,21 @@ pub(super) const ENDED_BY_SQL: &str =
 pub(super) fn known(job: &Job, done: &Done) -> String {
     match job.transaction {
         Transaction::Job => "either everything is committed or nothing is".into(),
-        Transaction::Step | Transaction::None => {
+        Transaction::Batch if done.parts.batches > 0 => {
+            format!("{}; the one behind is in doubt", batches(done))
+        }
+        Transaction::Step | Transaction::Batch | Transaction::None => {
             format!("{}; what came after is in doubt", committed(job, done))
         }
+    }
+}
+
+/// The batches of the step under way that are committed, in words.
+fn batches(done: &Done) -> String {
+    let rows = wording::rows(done.parts.rows);
+    match done.parts.batches {
+        1 => format!("1 batch with {rows} is committed"),
+        several => format!("{several} batches with {rows} are committed"),
     }
 }
 

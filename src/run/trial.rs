@@ -1,6 +1,6 @@
 //! A stage whose work is thrown away.
 
-use super::done::Parts;
+use super::done::{Doubt, Parts};
 use super::{Stage, Stop};
 use crate::job::Transaction;
 use crate::progress::Observer;
@@ -15,6 +15,7 @@ pub(crate) struct Trial {
     outputs: Outputs,
     parts: Parts,
     obstacle: Option<&'static str>,
+    doubt: Option<Doubt>,
 }
 
 impl Trial {
@@ -25,6 +26,7 @@ impl Trial {
             outputs: Outputs::default(),
             parts: Parts::default(),
             obstacle: None,
+            doubt: None,
         }
     }
 
@@ -50,6 +52,8 @@ impl Trial {
             transaction: Transaction::Job,
             ledger: None,
             arrived: None,
+            shard: None,
+            doubt: &mut self.doubt,
         }
     }
 }

@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use super::Source;
 use super::producer::{Block, Fed, Producer, Reading};
 use crate::error::Result;
+use crate::record::splitter::LineEnd;
 
 /// Blocks that wait for the lane.
 const WAITING: usize = 4;
@@ -107,6 +108,18 @@ impl Feed {
         match &mut self.reader {
             Reader::Here { producer, free } => producer.next(free.take()),
             Reader::Thread { fed, .. } => fed.recv().await,
+        }
+    }
+
+    /// Goes on with the record that begins at `offset`, and with a batch; what ends records there. `None`
+    /// where the input can only be read on.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Data`](crate::error::ErrorKind::Data) when it cannot be read there.
+    pub fn seek(&mut self, offset: u64) -> Result<Option<LineEnd>> {
+        match &mut self.reader {
+            Reader::Here { producer, .. } => producer.seek(offset).map(Some),
+            Reader::Thread { .. } => Ok(None),
         }
     }
 

@@ -12,7 +12,7 @@ mod open;
 mod preamble;
 mod producer;
 
-pub use content::{Content, content};
+pub use content::{Content, content, number_of};
 pub(crate) use content::{Hasher, Sum};
 pub use decode::OnMalformed;
 pub(crate) use expand::could_name;

@@ -1,7 +1,8 @@
 //! Opening one input: what it is, how long, and what compresses it.
 
 use std::fs::File;
-use std::io::{self, BufReader, Cursor, Read};
+use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -28,9 +29,25 @@ pub(super) struct Opened {
     pub(super) packed: bool,
     /// What was read of it so far, where that is wanted.
     read: Option<Arc<Mutex<Hasher>>>,
+    /// Bytes read of it, as they are on disk.
+    taken: Arc<AtomicU64>,
 }
 
 impl Opened {
+    /// Goes on at `offset` of the plain file at `path`. What it holds as a whole is not known then.
+    pub(super) fn seek(&mut self, path: &Path, offset: u64) -> io::Result<()> {
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::Start(offset))?;
+        self.taken.store(offset, Ordering::Relaxed);
+        self.read = None;
+        self.reader = Box::new(Counted {
+            inner: Box::new(file),
+            taken: Arc::clone(&self.taken),
+            hasher: None,
+        });
+        Ok(())
+    }
+
     /// What was read so far, where that is wanted.
     pub(super) fn content(&self) -> Option<Content> {
         let read = self.read.as_ref()?;
@@ -79,7 +96,7 @@ pub(super) fn open(
     let read = hashed.then(|| Arc::new(Mutex::new(Hasher::new())));
     let mut raw = Counted {
         inner: raw,
-        taken,
+        taken: Arc::clone(&taken),
         hasher: read.clone(),
     };
     let mut start = [0; 4];
@@ -112,6 +129,7 @@ pub(super) fn open(
         plain_file: size.is_some() && compression == Compression::None,
         packed: compression != Compression::None,
         read,
+        taken,
     })
 }
 

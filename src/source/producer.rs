@@ -1,5 +1,7 @@
 //! One input, read block by block: byte-order mark, header, data, end.
 
+mod batch;
+
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +16,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::job::{Compression, Header, Nul};
 use crate::record::charset::Charset;
 use crate::record::cut::Cut;
-use crate::record::splitter::{Ends, Splitter};
+use crate::record::position::Position;
+use crate::record::splitter::{Ends, LineEnd, Splitter};
 use crate::record::utf16;
 
 /// Bytes in a block where the job names no size: it stays in the processor's cache from the read
@@ -58,9 +61,12 @@ pub struct Reading {
     pub content: Option<Content>,
     /// What the file was when it was found to be complete: another is an error at its end.
     pub stamp: Option<Stamp>,
+    /// Bytes of a batch, where the input is cut into batches; never 0.
+    pub batch: Option<u64>,
 }
 
-/// What comes out of an input, in this order: `Begin`, blocks, `End`.
+/// What comes out of an input, in this order: `Begin`, blocks, `End`; of one in batches blocks and an
+/// `End` for each of them.
 #[derive(Debug)]
 pub enum Fed {
     /// The input is open.
@@ -71,8 +77,8 @@ pub enum Fed {
     End(End),
 }
 
-/// An input that has been opened.
-#[derive(Debug)]
+/// An input that has been opened, or a batch of it that begins.
+#[derive(Debug, Clone, Default)]
 pub struct Begin {
     /// The names in the header, where one was asked for; `None` in an empty file. Where records
     /// have no fields to be cut, all of it is one name.
@@ -83,6 +89,10 @@ pub struct Begin {
     pub offset: u64,
     /// Lines that are skipped, and of the header.
     pub lines: u64,
+    /// Records before the batch; 0 at the start of the data.
+    pub records: u64,
+    /// What ends records, as far as that is known.
+    pub line_end: LineEnd,
     /// Size on disk in bytes, where there is one.
     pub size: Option<u64>,
     /// Its bytes are not those on disk: they are decompressed, or decoded.
@@ -95,6 +105,20 @@ pub struct Begin {
     pub utf16: Option<&'static str>,
     /// A byte-order mark is the first thing in the data: it was not to be taken off.
     pub bom_kept: bool,
+}
+
+impl Begin {
+    /// The same for the batch that begins with the record at `at`.
+    #[must_use]
+    pub fn behind(&self, at: Position, line_end: LineEnd) -> Self {
+        Self {
+            offset: at.offset,
+            lines: at.line - 1,
+            records: at.record - 1,
+            line_end,
+            ..self.clone()
+        }
+    }
 }
 
 /// A part of an input.
@@ -127,6 +151,8 @@ pub struct End {
     pub marker: Option<EndMarker>,
     /// Zero bytes that were taken out, or replaced.
     pub nuls: u64,
+    /// It is the end of a batch, and another one follows.
+    pub more: bool,
 }
 
 /// Where binary data ends that has no trailer.
@@ -156,6 +182,12 @@ pub(super) struct Producer {
     /// Zero bytes so far.
     nuls: Arc<AtomicU64>,
     splitter: Option<Splitter>,
+    /// The same, which has not seen anything yet.
+    unused: Option<Splitter>,
+    /// Offset of the next block.
+    offset: u64,
+    /// The batch ends with the first record that ends at or behind this offset.
+    limit: Option<u64>,
     state: State,
 }
 
@@ -164,6 +196,8 @@ enum State {
     Start,
     /// The header is off; these bytes were read along with it.
     Data(Vec<u8>),
+    /// Behind the last record of a batch; the rest of its block.
+    Edge(Vec<u8>),
     /// Behind an end-of-data marker; the rest of its block.
     Marker {
         alone: bool,
@@ -198,7 +232,10 @@ impl Producer {
             input,
             charset,
             nuls,
+            unused: splitter.clone(),
             splitter,
+            offset: 0,
+            limit: None,
             state: State::Start,
         })
     }
@@ -218,6 +255,7 @@ impl Producer {
                 let fed = self.data(first, free.unwrap_or_default());
                 Some(fed.and_then(|fed| self.checked(fed)))
             }
+            State::Edge(rest) => Some(self.edge(rest).and_then(|fed| self.checked(fed))),
             State::Marker { alone, rest } => {
                 let followed = self.anything_in(rest);
                 Some(followed.and_then(|followed| {
@@ -235,8 +273,7 @@ impl Producer {
     /// Nothing ends that is not what it was.
     fn checked(&mut self, fed: Fed) -> Result<Fed> {
         // What follows a marker is an error of its own.
-        let over =
-            matches!(&fed, Fed::End(end) if end.marker.is_none_or(|marker| !marker.followed));
+        let over = matches!(&fed, Fed::End(end) if !end.more && end.marker.is_none_or(|marker| !marker.followed));
         let stamp = self.reading.stamp.as_ref().filter(|_| over);
         if stamp.is_some_and(|stamp| !self.source.is_still(stamp)) {
             return Err(Error::new(
@@ -309,11 +346,14 @@ impl Producer {
             self.read_on(data, size)
         })?;
         self.state = State::Data(data);
+        self.go_to((bom + preamble.bytes.len()) as u64);
         Ok(Begin {
-            offset: (bom + preamble.bytes.len()) as u64,
+            offset: self.offset,
             header: preamble.header,
             header_bytes: preamble.bytes,
             lines: preamble.lines,
+            records: 0,
+            line_end: LineEnd::Unknown,
             size: self.input.size,
             packed: self.input.packed || !self.charset.is_utf8(),
             utf16,
@@ -343,12 +383,10 @@ impl Producer {
         if block.length == 0 {
             return Ok(Fed::End(self.end()));
         }
-        if let Some(splitter) = &mut self.splitter {
-            splitter.push(&block.room[..block.length], &mut block.found);
-        }
-        self.state = match block.found.marker {
-            None => State::Data(Vec::new()),
-            Some(marker) => {
+        self.state = match (self.cut(&mut block), block.found.marker) {
+            (Some(rest), _) => State::Edge(rest),
+            (None, None) => State::Data(Vec::new()),
+            (None, Some(marker)) => {
                 let rest = block.bytes()[marker.end..].to_vec();
                 block.length = marker.end;
                 State::Marker {
@@ -357,6 +395,7 @@ impl Producer {
                 }
             }
         };
+        self.offset += block.length as u64;
         Ok(Fed::Block(block))
     }
 
@@ -374,6 +413,7 @@ impl Producer {
             cut_short,
             marker: None,
             nuls: self.nuls.load(Ordering::Relaxed),
+            more: false,
         }
     }
 

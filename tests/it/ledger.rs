@@ -1,7 +1,9 @@
 //! `exactly_once: true`: whatever happens to runs and files, each record of each file is in once.
 
+mod batches;
 mod doubt;
 mod kills;
+mod shards;
 
 use rustix::process::Signal;
 
@@ -346,12 +348,12 @@ fn the_ledger_stands_where_it_is_found_and_is_refused_where_it_is_another() {
     assert_says(&ran, 1, "no schema of the search path is there");
     let ran = place.run(&with("ledger: public.t"));
     assert_says(&ran, 1, "`public.t` is no ledger of dwsload");
-    database.psql("COMMENT ON TABLE a.dwsload_ledger IS 'dwsload ledger, format 2'");
+    database.psql("COMMENT ON TABLE a.dwsload_ledger IS 'dwsload ledger, format 3'");
     let ran = place.run(&with("session: {search_path: 'a, public'}"));
     assert_says(
         &ran,
         1,
-        "the ledger `a.dwsload_ledger` is of format 2, and this dwsload knows 1",
+        "the ledger `a.dwsload_ledger` is of format 3, and this dwsload knows 2",
     );
 }
 

@@ -131,7 +131,7 @@ steps:
         error: `orders.yaml` has 23 mistakes
           orders.yaml:1:1: conection: unknown key, did you mean `connection`?
           orders.yaml:2:7: lock: expected fail, skip, wait, none, found `never`
-          orders.yaml:3:14: transaction: `batch` is not supported yet
+          orders.yaml:3:1: transaction: `batch` commits a part of a file at a time, and only a ledger knows which parts are in: it needs `exactly_once: true`
           orders.yaml:4:10: timeout: expected a time with its unit, such as `90s`, `30m` or `2h`, found `90`
           orders.yaml:5:8: vars.2x: a variable's name is made of letters, digits and `_`, and begins with no digit
           orders.yaml:8:7: steps[1].copy_from.fiel: unknown key, did you mean `file`?
@@ -264,6 +264,7 @@ fn overrides_win_and_a_slip_in_them_is_noticed() {
             inputs: Vec::new(),
             again: false,
             shared: false,
+            shard: None,
         };
         load_with(text.as_bytes(), &overrides)
     };

@@ -30,6 +30,7 @@ fn step(format: Format) -> CopyFrom {
         header: Header::None,
         compression: Compression::Auto,
         size: None,
+        batch: 1,
         source_id: None,
         on_missing: Policy::Fail,
         on_empty: Policy::Fail,
@@ -57,7 +58,11 @@ fn warnings(server: &Server, step: &CopyFrom, columns: &[Identifier], data: &str
     let Some(mut findings) = Findings::new(&table(), server) else {
         return Vec::new();
     };
-    let Some(mut inspector) = findings.inspector(step, columns, true, 1) else {
+    let begin = Begin {
+        lines: 1,
+        ..Begin::default()
+    };
+    let Some(mut inspector) = findings.inspector(step, columns, true, &begin) else {
         return Vec::new();
     };
     for block in data.as_bytes().chunks(7) {

@@ -140,7 +140,7 @@ impl Records<'_> {
         let mut record = number(session, &sql).await?;
         for (file, filed) in self.files.iter().enumerate() {
             if record <= filed.rows {
-                return Ok((file, record));
+                return Ok((file, filed.before + record));
             }
             record -= filed.rows;
         }

@@ -367,8 +367,12 @@ impl<'a> Isolation<'a> {
 
     /// What is wrong with so many rejected records.
     fn exceeds(&self, stage: &Stage<'_>) -> Option<String> {
-        let rejected = stage.parts.rejected + self.refused.len() as u64;
-        limit::exceeded(self.rejecting.most, rejected, Some(stage.parts.records))
+        let rejected = stage.parts.rejected_of_all() + self.refused.len() as u64;
+        limit::exceeded(
+            self.rejecting.most,
+            rejected,
+            Some(stage.parts.records_of_all()),
+        )
     }
 
     /// Keeps what is set aside for good.

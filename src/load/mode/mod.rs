@@ -150,11 +150,11 @@ impl Destination {
         }
     }
 
-    /// Takes note that `rows` came from `source`.
-    pub(super) fn copied(&mut self, source: &Source, rows: u64) {
+    /// Takes note that `rows` came from `source`, from behind its first `before` records.
+    pub(super) fn copied(&mut self, source: &Source, rows: u64, before: u64) {
         match self {
             Self::Table | Self::Swap(_) => {}
-            Self::Staging(staging) | Self::Planned(staging) => staging.copied(source, rows),
+            Self::Staging(staging) | Self::Planned(staging) => staging.copied(source, rows, before),
         }
     }
 

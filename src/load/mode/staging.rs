@@ -45,6 +45,8 @@ pub(super) struct Filed {
     pub(super) source: Source,
     /// Its rows.
     pub(super) rows: u64,
+    /// Records of it before those.
+    pub(super) before: u64,
     /// What it was like when it was opened.
     pub(super) stamp: Option<Stamp>,
     /// Its records that the merge has refused.
@@ -306,10 +308,11 @@ impl Staging {
     }
 
     /// Takes note of rows.
-    pub(super) fn copied(&mut self, source: &Source, rows: u64) {
+    pub(super) fn copied(&mut self, source: &Source, rows: u64, before: u64) {
         self.files.push(Filed {
             source: source.clone(),
             rows,
+            before,
             stamp: self.stamp.take(),
             refused: 0,
         });

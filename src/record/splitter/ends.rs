@@ -20,6 +20,16 @@ pub struct Ends {
     pub line_end: LineEnd,
 }
 
+impl Ends {
+    /// Forgets what is found behind the record that ends at `end`, and which is listed.
+    pub fn cut_off(&mut self, end: u32) {
+        self.ends.retain(|other| *other <= end);
+        let records = u32::try_from(self.ends.len()).unwrap_or(u32::MAX);
+        self.tall.retain(|(record, ..)| *record < records);
+        self.marker = None;
+    }
+}
+
 /// The records of a block as numbers, and how to find them in its bytes after all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Counted {

@@ -1,5 +1,6 @@
 use super::*;
 use crate::record::charset::{Charset, escape};
+use crate::record::splitter::LineEnd;
 
 fn begin(header: &[u8], charset: &str) -> Begin {
     Begin {
@@ -7,6 +8,8 @@ fn begin(header: &[u8], charset: &str) -> Begin {
         header_bytes: header.to_vec(),
         offset: header.len() as u64,
         lines: 1,
+        records: 0,
+        line_end: LineEnd::Unknown,
         size: None,
         packed: false,
         utf16: None,

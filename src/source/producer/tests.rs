@@ -18,6 +18,7 @@ fn reading(format: Format, header: Header) -> Reading {
         listed: false,
         content: None,
         stamp: None,
+        batch: None,
         utf8: true,
     }
 }
@@ -183,5 +184,77 @@ fn a_file_that_is_not_what_it_was_ends_with_an_error() {
         std::fs::write(&path, &after).unwrap();
         let error = read(&path, reading).unwrap_err();
         assert!(error.to_string().ends_with("changed while it was loaded"));
+    }
+}
+
+/// The batches of an input, each with where it begins; those that end before `from` are sought past.
+fn batches(path: &Path, reading: &Reading, from: u64) -> Vec<(u64, Vec<u8>)> {
+    let mut producer = Producer::open(
+        Source::File(path.to_owned()),
+        reading.clone(),
+        Arc::default(),
+    )
+    .unwrap();
+    let Some(Ok(Fed::Begin(begin))) = producer.next(None) else {
+        panic!("it does not begin");
+    };
+    let mut start = begin.offset;
+    if from > start {
+        producer.seek(from).unwrap();
+        start = from;
+    }
+    let (mut batches, mut data) = (Vec::new(), Vec::new());
+    while let Some(fed) = producer.next(None) {
+        match fed.unwrap() {
+            Fed::Begin(_) => panic!("it begins twice"),
+            Fed::Block(block) => {
+                let last = block.found.ends.last();
+                assert!(last.is_none_or(|end| *end as usize <= block.bytes().len()));
+                data.extend_from_slice(block.bytes());
+            }
+            Fed::End(end) => {
+                let length = data.len() as u64;
+                batches.push((start, std::mem::take(&mut data)));
+                start += length;
+                assert_eq!(end.more, start < std::fs::metadata(path).unwrap().len());
+            }
+        }
+    }
+    batches
+}
+
+#[test]
+fn batches_begin_where_their_size_says_however_they_are_come_to() {
+    let records: Vec<String> = (0..3000)
+        .map(|n| format!("{n},\"{}\"", "x\n".repeat(n % 40)))
+        .collect();
+    for line_end in ["\n", "\r\n", "\r"] {
+        let text = format!("a,b{line_end}{}{line_end}", records.join(line_end));
+        let file = file(text.as_bytes());
+        for listed in [false, true] {
+            for size in [1, 10, 4096, 5000, 70_000, 1_000_000] {
+                let reading = Reading {
+                    batch: Some(size),
+                    size: Some(4096),
+                    listed,
+                    ..reading(Format::Csv, Header::Skip)
+                };
+                let whole = batches(file.path(), &reading, 0);
+                let data: Vec<u8> = whole.iter().flat_map(|(_, data)| data.clone()).collect();
+                assert_eq!(data, &text.as_bytes()[3 + line_end.len()..]);
+                for pair in whole.windows(2) {
+                    let [(first, data), (second, _)] = pair else {
+                        continue;
+                    };
+                    assert!(data.ends_with(line_end.as_bytes()));
+                    assert!(second / size > first / size, "{first} {second} {size}");
+                }
+                let from = whole.len() / 2;
+                assert_eq!(
+                    batches(file.path(), &reading, whole[from].0),
+                    &whole[from..]
+                );
+            }
+        }
     }
 }
