@@ -28,8 +28,9 @@ Exit codes:
   4  another run of the job is under way
   5  no connection or login                    6  input missing or empty
   7  outcome unknown: the connection fell during COMMIT
+  8  done, but input files could not be moved or deleted
   129, 130, 143  stopped by SIGHUP, SIGINT (Ctrl-C), SIGTERM; rolled back
-Of several jobs the worst: 7, a signal, 1, 2, 5, 6, 4, 3, 0";
+Of several jobs the worst: 7, a signal, 1, 2, 5, 6, 4, 8, 3, 0";
 
 /// Loads files into PostgreSQL-wire warehouses, and unloads them, by declarative job files.
 #[derive(Debug, Parser)]

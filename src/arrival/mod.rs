@@ -206,7 +206,7 @@ impl Arrivals {
                 return Ok(looks);
             };
             let what = &what;
-            observer.observe(Event::Awaiting { what, left, first });
+            observer.observe(Event::Waiting { what, left, first });
             first = false;
             pause = (pause * 3 / 2).min(LONGEST_PAUSE);
             tokio::select! {

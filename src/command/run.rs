@@ -105,16 +105,15 @@ fn each(args: &Run, jobs: &[Job], supervisor: &mut Supervisor<'_>) -> Vec<Record
     let started = Instant::now();
     for (job, record) in jobs.iter().zip(&mut records) {
         *record = one(args, job, supervisor);
-        let failed = !record.exit.is_some_and(report::is_done);
+        let failed = !record.is_done();
         if failed && args.fail_fast || record.exit >= Some(128) {
             break;
         }
     }
     if jobs.len() > 1 {
-        let done = |record: &Record| record.exit.is_some_and(report::is_done);
         observer(args, None, Secrets::default()).observe(Event::Summary {
             text: &several::summary(&records, started.elapsed()),
-            failed: !records.iter().all(done),
+            failed: !records.iter().all(Record::is_done),
         });
     }
     records

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{self, Job, Overrides};
 use crate::progress::wording;
-use crate::report::{Record, is_done};
+use crate::report::Record;
 
 /// Reads every job file, whatever is wrong with one of them.
 ///
@@ -82,19 +82,17 @@ pub(super) fn worst(codes: impl Iterator<Item = u8>) -> u8 {
         5 => 4,
         6 => 5,
         4 => 6,
-        8 => 7,
+        8 => 8,
         3 => 9,
         0 => 10,
-        _ => 8,
+        _ => 7,
     };
     codes.min_by_key(rank).unwrap_or(0)
 }
 
 /// What several jobs came to, in one line.
 pub(super) fn summary(records: &[Record], elapsed: Duration) -> String {
-    let done = records
-        .iter()
-        .filter(|record| record.exit.is_some_and(is_done));
+    let done = records.iter().filter(|record| record.is_done());
     let mut text = format!(
         "{} of {} jobs done in {}",
         done.count(),
@@ -104,7 +102,7 @@ pub(super) fn summary(records: &[Record], elapsed: Duration) -> String {
     for record in records.iter().filter(|record| record.outcome() != "done") {
         let outcome = record.outcome().replace('_', " ");
         text.push_str(&format!("; {}: {outcome}", record.job));
-        if let Some(code) = record.exit.filter(|code| !is_done(*code)) {
+        if let Some(code) = record.exit.filter(|_| !record.is_done()) {
             text.push_str(&format!(" (exit code {code})"));
         }
     }
@@ -120,7 +118,8 @@ mod tests {
         for (codes, expected) in [
             (&[0, 0][..], 0),
             (&[0, 3, 0], 3),
-            (&[3, 4], 4),
+            (&[3, 8], 8),
+            (&[8, 4], 4),
             (&[4, 6, 0], 6),
             (&[6, 5], 5),
             (&[5, 2], 2),

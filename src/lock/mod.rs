@@ -35,7 +35,7 @@ struct Told(bool);
 impl Told {
     fn waiting(&mut self, job: &Job, holder: &str, observer: &dyn Observer) {
         if !std::mem::replace(&mut self.0, true) {
-            observer.observe(Event::Waiting {
+            observer.observe(Event::Queued {
                 job: &job.name,
                 holder,
             });

@@ -239,7 +239,7 @@ impl Observer for Bars {
                 }
             }
             Event::FileDone | Event::WaitDone => self.replace(None),
-            Event::Awaiting { left, .. } => {
+            Event::Waiting { left, .. } => {
                 if let Some(line) = self.lines.of(&event) {
                     self.print(|| writeln!(std::io::stderr(), "{line}"));
                 }

@@ -15,7 +15,7 @@ pub enum Event<'a> {
     /// Work before the connection that takes its time, such as making the embedded server.
     Preparing(&'a str),
     /// Another run of the job is under way, and this one waits for its end.
-    Waiting {
+    Queued {
         /// The job's name.
         job: &'a str,
         /// Who runs, in words.
@@ -31,7 +31,7 @@ pub enum Event<'a> {
         place: &'a str,
     },
     /// Files are waited for.
-    Awaiting {
+    Waiting {
         /// Which, and what is known of them.
         what: &'a str,
         /// How long at most.

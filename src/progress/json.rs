@@ -82,12 +82,8 @@ fn described(event: &Event<'_>) -> (&'static str, &'static str, Value) {
         Event::Retrying { .. } => ("warning", "retry", json!({})),
         Event::Advice(_) => ("info", "advice", json!({})),
         Event::Preparing(_) => ("info", "preparing", json!({})),
-        Event::Waiting { holder, .. } => ("info", "waiting", json!({"holder": holder})),
-        Event::Awaiting { left, .. } => (
-            "info",
-            "awaiting_files",
-            json!({"seconds_left": left.as_secs()}),
-        ),
+        Event::Queued { holder, .. } => ("info", "queued", json!({"holder": holder})),
+        Event::Waiting { left, .. } => ("info", "waiting", json!({"seconds": left.as_secs_f64()})),
         Event::Departed(_) => ("info", "departed", json!({})),
         Event::Skipped { why, .. } => ("info", "skipped", json!({"why": why})),
         Event::Notice(said) => (
@@ -136,7 +132,7 @@ fn described(event: &Event<'_>) -> (&'static str, &'static str, Value) {
                 "loaded": totals.loaded,
                 "unloaded": totals.unloaded,
                 "rejected": totals.rejected,
-                "unmoved": totals.unmoved,
+                "files_left": totals.unmoved,
                 "seconds": elapsed.as_secs_f64(),
             }),
         ),

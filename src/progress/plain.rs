@@ -70,7 +70,7 @@ fn line(event: &Event<'_>, success: bool, verbose: bool) -> Option<String> {
             Some(format!("advice: {}", indented(text, "  ")))
         }
         Event::Preparing(text) if success => Some((*text).to_owned()),
-        Event::Waiting { job, holder } if success => {
+        Event::Queued { job, holder } if success => {
             let holder = wording::one_line(holder);
             Some(format!(
                 "{job}: waiting for the end of another run: {holder}"
@@ -83,7 +83,7 @@ fn line(event: &Event<'_>, success: bool, verbose: bool) -> Option<String> {
         Event::Connected { job, server, place } if success && verbose => {
             Some(format!("{job}: {server} at {place}"))
         }
-        Event::Awaiting {
+        Event::Waiting {
             what,
             left,
             first: true,

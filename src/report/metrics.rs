@@ -21,7 +21,7 @@ const METRICS: [(&str, &str); 11] = [
     (LAST_RUN, "When the last run of the job ended."),
     (
         LAST_SUCCESS,
-        "When the last run of the job ended that did its work (exit code 0 or 3).",
+        "When the last run of the job ended that did its work (exit code 0, 3 or 8).",
     ),
     ("dwsload_exit_code", "The exit code of the last run."),
     ("dwsload_duration_seconds", "How long the last run took."),
@@ -124,7 +124,7 @@ fn update(samples: &mut Samples, record: &Record) {
     };
     set(LAST_RUN, &labels, ended.clone());
     let exit = record.exit.unwrap_or_default();
-    if super::is_done(exit) {
+    if record.is_done() {
         set(LAST_SUCCESS, &labels, ended);
     }
     set("dwsload_exit_code", &labels, exit.to_string());

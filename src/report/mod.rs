@@ -21,12 +21,6 @@ pub use journal::Journal;
 pub use json::{explained, report, time};
 pub use metrics::metrics;
 
-/// Whether a job that came to this exit code is done: its records are committed or, by its own rules,
-/// rejected.
-pub(crate) fn is_done(exit: u8) -> bool {
-    matches!(exit, 0 | 3 | 8)
-}
-
 /// What is known of one job of a run.
 #[derive(Debug, Clone)]
 pub struct Record {
@@ -199,9 +193,15 @@ impl Record {
             Some(5) => "no_connection",
             Some(6) => "no_input",
             Some(7) => "unknown",
+            Some(8) => "done_with_files_left",
             Some(128..) => "stopped",
             Some(_) => "failed",
         }
+    }
+
+    /// Whether it did its work: all records are in, or set aside as the job allows.
+    pub fn is_done(&self) -> bool {
+        matches!(self.exit, Some(0 | 3 | 8))
     }
 
     /// What became of a step of it.

@@ -183,6 +183,10 @@ struct Case {
     kind: Kind,
     way: usize,
     transaction: &'static str,
+    /// Bytes of a batch.
+    batch: u64,
+    /// Runs of the same job at the same time.
+    beside: usize,
     /// By a key.
     merges: bool,
     /// Records of each file.
@@ -196,12 +200,16 @@ impl Case {
     fn new(number: u64, rng: &mut TestRng) -> Self {
         let records = rng.random_range(200..8000);
         let files = rng.random_range(1..=4);
-        let transactions = ["job", "step"];
+        let transactions = ["job", "step", "batch", "batch"];
+        let transaction = transactions[rng.random_range(0..transactions.len())];
+        let shares = transaction == "batch" && rng.random_bool(0.4);
         Self {
             number,
+            batch: rng.random_range(1..64) * 1024,
+            beside: if shares { 3 } else { 0 },
             kind: KINDS[usize::try_from(number).expect("few") % KINDS.len()],
             way: [0, 0, 1, 2][rng.random_range(0..4)],
-            transaction: transactions[rng.random_range(0..transactions.len())],
+            transaction,
             merges: rng.random_bool(0.4),
             files: (0..files).map(|_| rng.random_range(1..=records)).collect(),
             bad: rng.random_bool(0.3).then(|| rng.random_range(50..500)),
@@ -250,6 +258,11 @@ impl Case {
         } else {
             String::new()
         };
+        let batch = if self.transaction == "batch" {
+            format!(", batch: {}", self.batch)
+        } else {
+            String::new()
+        };
         let timeout = if self.kind == Kind::BlackHole {
             "timeout: 3s\n"
         } else {
@@ -259,7 +272,7 @@ impl Case {
             "job: chaos-{number}\nconnection: {url}\nexactly_once: true\ntransaction: {transaction}\n{timeout}\
              retry: {{attempts: {attempts}, wait: 50ms}}\nsteps:\n\
              - sql: SELECT 1\n\
-             - copy_from: {{file: '{number}/*.csv', table: {table}, format: csv{merge}{reject}}}\n",
+             - copy_from: {{file: '{number}/*.csv', table: {table}, format: csv{merge}{reject}{batch}}}\n",
             number = self.number,
             url = quoted(&world.ways[self.way].url),
             transaction = self.transaction,
@@ -273,7 +286,11 @@ impl Case {
     /// Arms what the connection is to suffer.
     fn arm(&self, tap: &Tap, rng: &mut TestRng) {
         let bytes: usize = self.files.iter().sum::<usize>() * 20 + 2000;
-        let commits = if self.transaction == "job" { 1 } else { 2 };
+        let commits = match self.transaction {
+            "job" => 1,
+            "step" => 2,
+            _ => 8,
+        };
         let nth = rng.random_range(1..=commits);
         let (at, how) = match self.kind {
             Kind::Cut => (At::Byte(rng.random_range(0..bytes)), How::Cut),
@@ -314,6 +331,11 @@ impl Tally {
         }
         *self.faults.entry(case.kind).or_default() += 1;
         *self.ends.entry((case.kind, ran.code)).or_default() += 1;
+        self.settled(ran);
+    }
+
+    /// Counts the COMMITs that a run had in doubt.
+    fn settled(&mut self, ran: &Ran) {
         self.done += ran.stderr.matches("lost took place").count();
         self.not_done += ran.stderr.matches("lost did not take place").count();
         self.left += usize::from(ran.code == Some(7));
@@ -379,6 +401,7 @@ fn disturb(world: &World, case: &Case, rng: &mut TestRng, tally: &Mutex<Tally>) 
         case.merges
     ));
     case.arm(&way.tap, rng);
+    let beside: Vec<Child> = (0..case.beside).map(|_| world.start(case.number)).collect();
     let mut run = world.start(case.number);
     let struck = if matches!(
         case.kind,
@@ -391,17 +414,26 @@ fn disturb(world: &World, case: &Case, rng: &mut TestRng, tally: &Mutex<Tally>) 
         world.strike(case.kind, way, &mut run)
     };
     let ran = ended(run, case);
+    let beside: Vec<Ran> = beside.into_iter().map(|run| ended(run, case)).collect();
     let struck = way.tap.disarm() || struck;
     until("the server to be back", || {
         let name = way.database.name();
         world.server.answers(name).then_some(())
     });
     let (last, reruns) = to_the_end(world, case);
-    let said = format!("{}\n{}", ran.stderr, last.stderr);
+    let said: Vec<&str> = beside
+        .iter()
+        .chain([&ran, &last])
+        .map(|ran| ran.stderr.as_str())
+        .collect();
+    let said = said.join("\n");
     check(world, case, &table, &rejected, &said);
     let mut tally = tally.lock().expect("no worker has failed");
     tally.reruns += reruns;
     tally.take(case, &ran, struck);
+    for ran in &beside {
+        tally.settled(ran);
+    }
     struck
 }
 
@@ -441,7 +473,7 @@ fn check(world: &World, case: &Case, table: &str, rejected: &[String], said: &st
         );
     }
     let sql = format!(
-        "SELECT coalesce(sum(loaded), 0), coalesce(sum(rejected), 0) FROM dwsload_ledger WHERE job = 'chaos-{}'",
+        "SELECT coalesce(sum(loaded), 0), coalesce(sum(rejected), 0) FROM dwsload_ledger WHERE kind = 'file' AND job = 'chaos-{}'",
         case.number
     );
     let counted = database.psql(&sql);
