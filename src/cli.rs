@@ -126,9 +126,12 @@ const CHECK_EXAMPLES: &str = "\
 Connects, looks at tables, columns and rights, and reads every file to its end: each record is cut and
 judged as a load judges it. Nothing is changed: every statement is sent in a READ ONLY transaction that
 is rolled back. `sql` and `copy_expert` are not run; queries of `expect` and `copy_to` are prepared.
+With `--load`, the files are loaded into temporary doubles of the tables, which are rolled back, too: for
+constraints, keys, foreign keys and partitions. What is still not checked is named.
 
 Examples:
   dwsload check jobs/orders.yaml             the plan, and each file's first bad records
+  dwsload check jobs/orders.yaml --load      constraints too: loads into temporary tables, rolled back
   dwsload check jobs/orders.yaml --verbose   all bad records
   dwsload check jobs/orders.yaml --only load --input fixed.csv
                                              whether corrected rejects can be loaded now
@@ -142,6 +145,10 @@ Exit codes:
 /// `dwsload check`
 #[derive(Debug, Args)]
 #[command(after_help = CHECK_EXAMPLES)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of its own, as clap has them"
+)]
 pub struct Check {
     /// The job file; several are checked one after the other
     #[arg(value_name = "JOB.yaml", required = true, num_args = 1..)]
@@ -155,6 +162,9 @@ pub struct Check {
     /// Read this file in place of the step's own; may be repeated, `-` is stdin
     #[arg(long = "input", value_name = "FILE")]
     pub inputs: Vec<PathBuf>,
+    /// Load the files, into temporary tables that are rolled back: for what only the server can say
+    #[arg(long)]
+    pub load: bool,
     /// Print problems only
     #[arg(long, short)]
     pub quiet: bool,

@@ -1,19 +1,20 @@
 //! `copy_from`: its table, its mode, and every record of its files.
 
-use std::io::{IsTerminal, stdin};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::looked::{File, Listener, Looked, State, mode};
-use super::{Check, PATIENCE, ground, is_over, unchecked};
+use super::reader::Reader;
+use super::{Check, PATIENCE, ground, unchecked};
 use crate::arrival::{Arrived, Eye};
-use crate::doctor::{Patient, Table, absent, header_fits, may_load};
+use crate::doctor::{Patient, Table, absent, may_load};
 use crate::error::{Error, ErrorKind, Result};
-use crate::job::{Arrival, CopyFrom, Job, Mode, Policy, Step, Transaction};
-use crate::load::{self, Inspected, Inspection, catalog};
-use crate::name::TableName;
+use crate::job::{Arrival, CopyFrom, Mode, Policy, Step, Transaction};
+use crate::load::{self, Inspected, catalog};
+use crate::name::{TableName, literal};
 use crate::progress::wording;
-use crate::run::Stage;
-use crate::source::{self, Begin, Source};
+use crate::source::{self, Source};
+use crate::wire::session::Session;
 
 impl Check<'_> {
     /// Checks a step that loads files.
@@ -38,59 +39,55 @@ impl Check<'_> {
             None => None,
         };
         let (sources, arrived) = self.sources(step, load, looked).await?;
+        let mut rehearses = self.rehearses && table.is_some() && looked.errors.is_empty();
+        if let Some(name) = volatile(load, self.session).await?.filter(|_| rehearses) {
+            rehearses = false;
+            let why = format!(
+                "not loaded, since its SQL calls {name}, which may have effects of its own"
+            );
+            looked.fact("unchecked", why);
+        }
         let listener = Listener::new(self.observer);
-        let mut stage = self
+        let stage = self
             .trial
             .stage(step.number, self.session, &listener, &self.stop);
-        let (mut inspection, planned) = Inspection::new(load, table.is_some(), &mut stage).await?;
-        ground::firm(stage.session).await?;
-        let mut errors = Vec::from_iter(planned.err());
-        let mut files = Vec::new();
-        for source in sources {
-            let file = if let Some(why) = unread(self.job, step, &source) {
-                State::Unread(why)
-            } else {
-                let read = read(
-                    load,
-                    relation.as_ref(),
-                    &source,
-                    &mut inspection,
-                    &mut stage,
-                )
-                .await;
-                match read {
-                    Ok(read) => {
-                        if let Some(arrived) = &arrived {
-                            errors.extend(arrived.check_rows(&source, read.records).err());
-                        }
-                        State::Read(read)
-                    }
-                    Err(error) if is_over(&error) => return Err(error),
-                    Err(error) => {
-                        ground::firm(stage.session).await?;
-                        errors.push(error);
-                        State::Failed
-                    }
-                }
-            };
-            files.push(File {
-                name: source.to_string(),
-                state: file,
-            });
+        let mut reader = Reader {
+            job: self.job,
+            step,
+            load,
+            relation: relation.as_ref().filter(|_| is_direct(load)),
+            arrived,
+            stage,
+            errors: Vec::new(),
+        };
+        let mut inspection = reader.begin(table.is_some(), rehearses).await?;
+        reader.files(&sources, &mut inspection, looked).await?;
+        let is_rehearsed = inspection.is_rehearsal();
+        let way = inspection.words(reader.stage.session.server());
+        if is_rehearsed {
+            reader.judge(&mut inspection, looked).await?;
+            looked.fact("loaded", "into temporary tables, and rolled back");
+            ground::leave(reader.stage.session).await?;
+            ground::enter(reader.stage.session).await?;
         }
         if table.is_some() {
-            looked.fact("way", inspection.words(stage.session.server()));
+            looked.fact("way", way);
         }
-        inspection.report(&mut stage).await?;
-        looked.files.extend(files);
+        let doubts = inspection.doubts().to_vec();
+        inspection.report(&mut reader.stage).await?;
+        let errors = reader.errors;
         looked.warnings.extend(listener.into_warnings());
         for error in errors {
             self.take(step, &load.table, Err(error), looked);
         }
-        if let Some(table) = &table {
-            let unchecked = unchecked::unchecked(load, table, self.session).await?;
-            let unchecked = unchecked.map(|text| format!("{text} (the server alone can say)"));
-            let unchecked = unchecked.map(|text| ("unchecked", text));
+        if let Some(table) = table.filter(|_| !is_rehearsed) {
+            let unchecked = unchecked::unchecked(load, &table, &doubts, self.session).await?;
+            let hint = if self.rehearses {
+                ""
+            } else {
+                " (`--load` checks them)"
+            };
+            let unchecked = unchecked.map(|text| ("unchecked", format!("{text}{hint}")));
             looked.facts.extend(unchecked);
         }
         Self::limits(load, looked);
@@ -225,34 +222,27 @@ impl Check<'_> {
     }
 }
 
-async fn read(
-    load: &CopyFrom,
-    relation: Option<&Table>,
-    source: &Source,
-    inspection: &mut Inspection<'_>,
-    stage: &mut Stage<'_>,
-) -> Result<Inspected> {
-    let relation = relation.filter(|_| is_direct(load));
-    let fits = |begin: &Begin| match relation {
-        Some(relation) => header_fits(load, source, begin, relation),
-        None => Ok(()),
+/// A function that the SQL of a step calls and that may do more than return a value.
+async fn volatile(load: &CopyFrom, session: &mut Session) -> Result<Option<String>> {
+    let shaping = load.shaping.as_ref();
+    let Some(shaping) = shaping.filter(|shaping| shaping.needs_sql()) else {
+        return Ok(None);
     };
-    inspection.file(source, stage, fits).await
-}
-
-/// Why a file is not read, where it is not.
-fn unread(job: &Job, step: &Step, source: &Source) -> Option<String> {
-    match source {
-        Source::Stdin if stdin().is_terminal() => Some("not read, it is a terminal".into()),
-        Source::Stdin => None,
-        Source::File(path) => match job.writer_of(path, step) {
-            Some(writer) if job.transaction != Transaction::Job => {
-                Some(format!("not read, step {writer} writes it"))
-            }
-            _ if source.can_be_read_again() => None,
-            _ => Some("not read, which would use it up".into()),
-        },
-    }
+    let computed = shaping.select.iter().map(|(_, sql)| sql.as_str());
+    let sql: Vec<&str> = computed.chain(shaping.filter.as_deref()).collect();
+    let scs = session.standard_conforming_strings();
+    let sql = sql.join(" ").to_lowercase();
+    let words = sql.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '$'));
+    let words: BTreeSet<String> = words.map(|word| literal(word, scs)).collect();
+    let words: Vec<String> = words.into_iter().collect();
+    let rows = session
+        .rows(&format!(
+            "SELECT proname FROM pg_catalog.pg_proc WHERE provolatile = 'v' AND proname IN ({}) ORDER BY 1 LIMIT 1",
+            words.join(", ")
+        ))
+        .await?;
+    let name = rows.first().and_then(|row| row.text(0));
+    Ok(name.map(|name| format!("{name}()")))
 }
 
 /// What the job would do about something that may be a mistake.

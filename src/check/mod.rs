@@ -2,12 +2,14 @@
 //!
 //! The job's server is asked, its tables are looked up, every file is read to its end and judged by
 //! what judges it in a load. All statements are sent in transactions that are READ ONLY and rolled
-//! back, so that the server itself keeps the promise.
+//! back, so that the server itself keeps the promise. A rehearsal loads the files, too: into temporary
+//! tables, in a transaction for each step, which is rolled back.
 
 mod files;
 mod ground;
 mod looked;
 mod page;
+mod reader;
 mod statements;
 mod unchecked;
 mod verdict;
@@ -30,7 +32,8 @@ const PATIENCE: Duration = Duration::MAX;
 /// Rejected records that are shown of a file.
 const SHOWN: usize = 10;
 
-/// Checks `job` on the server at `target`, and writes what comes of it on `page`.
+/// Checks `job` on the server at `target`, and writes what comes of it on `page`. With `rehearses`, its
+/// files are loaded into temporary tables.
 ///
 /// # Errors
 /// There is no connection or no login, the connection falls, or the check is stopped. What a run
@@ -41,13 +44,14 @@ const SHOWN: usize = 10;
 pub async fn check(
     job: &Job,
     target: &Target,
+    rehearses: bool,
     page: &mut Page,
     observer: &dyn Observer,
     mut stop: Stop,
 ) -> Result<Verdict> {
     let mut session = connection::log_in(job, target, &mut stop).await?;
     stop.watch(Some(session.canceller()));
-    let checked = look(job, &mut session, page, observer, &mut stop).await;
+    let checked = look(job, rehearses, &mut session, page, observer, &mut stop).await;
     stop.watch(None);
     session.close().await;
     match stop.reason() {
@@ -58,6 +62,7 @@ pub async fn check(
 
 async fn look(
     job: &Job,
+    rehearses: bool,
     session: &mut Session,
     page: &mut Page,
     observer: &dyn Observer,
@@ -71,6 +76,7 @@ async fn look(
     ground::enter(session).await?;
     let mut check = Check {
         job,
+        rehearses,
         stop: stop.clone(),
         observer,
         trial: Trial::new(page.shown(SHOWN)),
@@ -91,6 +97,8 @@ async fn look(
 /// A check under way.
 struct Check<'a> {
     job: &'a Job,
+    /// Files are loaded into temporary tables.
+    rehearses: bool,
     stop: Stop,
     observer: &'a dyn Observer,
     trial: Trial,

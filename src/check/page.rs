@@ -16,6 +16,8 @@ const MARGIN: usize = 13;
 const NARROW: usize = 50;
 /// Files of a step that are listed.
 const FILES: usize = 20;
+/// The most of a list that is kept to be shown, however many are asked for.
+const ALL: usize = 100_000;
 
 /// How a page is written.
 #[derive(Debug, Clone, Copy, Default)]
@@ -48,9 +50,9 @@ impl Page {
         }
     }
 
-    /// How many of a list are shown: all of them where that is asked for.
-    pub(super) fn shown(&self, most: usize) -> Option<usize> {
-        (!self.look.verbose).then_some(most)
+    /// How many of a list are shown: all of them where that is asked for, within reason.
+    pub(super) fn shown(&self, most: usize) -> usize {
+        if self.look.verbose { ALL } else { most }
     }
 
     /// The job, its server, and what commits together.
@@ -106,7 +108,7 @@ impl Page {
     }
 
     fn files(&self, looked: &Looked) -> String {
-        let most = self.shown(FILES).unwrap_or(usize::MAX);
+        let most = self.shown(FILES);
         let matters = |file: &File| match &file.state {
             State::Read(read) => read.rejected > 0,
             State::Failed | State::Unread(_) => true,
@@ -155,10 +157,12 @@ impl Page {
         }
         let more = rejected.count - rejected.first.len() as u64;
         if more > 0 {
-            text.push_str(&format!(
-                "  and {} more (--verbose shows all)\n",
-                count(more)
-            ));
+            let hint = if self.look.verbose {
+                ""
+            } else {
+                " (--verbose shows all)"
+            };
+            text.push_str(&format!("  and {} more{hint}\n", count(more)));
             text.push_str(&kinds(rejected));
         }
         self.problems.push_str(&text);

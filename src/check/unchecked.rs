@@ -3,14 +3,16 @@
 use crate::error::Result;
 use crate::job::{Change, CopyFrom, Mode};
 use crate::load::{self, catalog};
-use crate::name::literal;
+use crate::name::{Identifier, literal};
+use crate::progress::wording;
 use crate::wire::session::Session;
 
 /// What stands in the way of records of a step that no check has looked at, in words; `None` where
-/// there is nothing.
+/// there is nothing. `doubts` are columns with values that were looked at in vain, and how many.
 pub(super) async fn unchecked(
     load: &CopyFrom,
     table: &catalog::Table,
+    doubts: &[(Identifier, u64)],
     session: &mut Session,
 ) -> Result<Option<String>> {
     let mut parts = Vec::new();
@@ -19,6 +21,11 @@ pub(super) async fn unchecked(
         .collect();
     if !odd.is_empty() {
         parts.push(format!("values of {}", odd.join(", ")));
+    }
+    for (name, count) in doubts {
+        let s = if *count == 1 { "" } else { "s" };
+        let count = wording::count(*count);
+        parts.push(format!("{count} value{s} of {}", name.as_str()));
     }
     let name = literal(
         &load.table.to_string(),

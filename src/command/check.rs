@@ -68,7 +68,7 @@ fn one(args: &Check, job: &Job, supervisor: &mut Supervisor<'_>) -> Result<u8> {
         run: None,
     };
     let verdict = supervisor.supervise(care, async |target, stop| {
-        check::check(job, target, &mut page, observer, stop).await
+        check::check(job, target, args.load, &mut page, observer, stop).await
     })?;
     Ok(verdict.exit_code())
 }
@@ -88,6 +88,7 @@ pub(super) fn of_run(args: &Run) -> Option<Check> {
         vars: args.vars.clone(),
         only: args.only.clone(),
         inputs: args.inputs.clone(),
+        load: false,
         quiet: args.quiet,
         verbose: args.verbose,
         progress: args.progress,

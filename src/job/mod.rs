@@ -34,6 +34,7 @@ use crate::wire::settings::Settings;
 pub use arrival::{After, Arrival, Expected, Marker};
 pub use bytes::{Bytes, Eol, Nul};
 pub(crate) use diagnose::nearest;
+pub(crate) use earlier::Earlier;
 pub use lock::{Lock, Overlap};
 pub use mode::{ByKey, Change, Duplicates, Mode};
 pub use resolve::load;

@@ -28,6 +28,8 @@ pub(super) struct FieldsTable {
     insert: String,
     /// The condition of the records that are wanted.
     filter: Option<String>,
+    /// What computes rows may change nothing but temporary tables.
+    guarded: bool,
 }
 
 /// What became of records in it.
@@ -95,7 +97,13 @@ impl FieldsTable {
                 values.join(", ")
             ),
             filter: shaping.filter.clone(),
+            guarded: false,
         }
+    }
+
+    /// The same, where nothing else is to be changed by what computes rows.
+    pub(super) fn guarded(self, guarded: bool) -> Self {
+        Self { guarded, ..self }
     }
 
     /// Makes the table, and has the server look at the statements that will use it.
@@ -144,6 +152,10 @@ impl FieldsTable {
             return self.insert(first, last, session).await;
         }
         session.run("SAVEPOINT dwsload_batch").await?;
+        if self.guarded {
+            // It ends with the savepoint.
+            session.run("SET TRANSACTION READ ONLY").await?;
+        }
         match self.insert(first, last, session).await {
             Ok(inserted) => {
                 session.run("RELEASE SAVEPOINT dwsload_batch").await?;

@@ -1,17 +1,20 @@
 //! The files of a step read to their ends, as a load reads them, judged, and not loaded.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::catalog::{Column, Table};
 use super::file::{Here, begin, cut_short, kept_mark, oddities, reading};
 use super::lane::input_thread_died;
-use super::mode::Destination;
+use super::mode::{Destination, Judged};
+use super::once::Input;
+use super::open::Open;
 use super::scrutiny::Scrutiny;
 use super::sieve::{LONGEST, Sieve, Target, facts};
-use super::sift::{Opened, Supply, Way, is_needed};
-use super::{columns, compatibility};
+use super::sift::{self, Opened, Supply, Way, is_needed};
+use super::{columns, compatibility, file};
 use crate::error::{Error, Result};
-use crate::job::CopyFrom;
+use crate::job::{CopyFrom, Earlier, MostRejects, Rejecting};
+use crate::name::Identifier;
 use crate::progress::Event;
 use crate::record::check::Check;
 use crate::record::dialect::Format;
@@ -43,6 +46,10 @@ pub(crate) struct Inspection<'a> {
     scrutiny: Scrutiny<'a>,
     /// Rows are made by SQL from a table of text.
     by_text: bool,
+    /// The step as its files are loaded, where they are.
+    rehearsed: Option<Box<CopyFrom>>,
+    /// Columns with values that only the server can judge, and how many.
+    doubts: Vec<(Identifier, u64)>,
 }
 
 /// What one file came to.
@@ -56,6 +63,8 @@ pub(crate) struct Inspected {
     pub(crate) records: u64,
     /// Those that cannot be loaded, as far as is known.
     pub(crate) rejected: u64,
+    /// Those that the job does not want, where they were loaded.
+    pub(crate) filtered: u64,
 }
 
 impl<'a> Inspection<'a> {
@@ -81,8 +90,37 @@ impl<'a> Inspection<'a> {
             destination,
             scrutiny,
             by_text: false,
+            rehearsed: None,
+            doubts: Vec::new(),
         };
         Ok((inspection, outcome))
+    }
+
+    /// Of a step whose files are loaded into temporary tables, in a transaction of their own.
+    ///
+    /// # Errors
+    /// The table does not allow what the step wants, or the server refuses it.
+    pub(crate) async fn rehearse(step: &'a CopyFrom, stage: &mut Stage<'_>) -> Result<Self> {
+        let mut rehearsed = step.clone();
+        if step.dialect.format != Format::Binary {
+            // Each bad record is wanted, whatever the job does with the first.
+            rehearsed.rejecting = Some(Rejecting {
+                most: MostRejects::Percent(100.0),
+                folder: PathBuf::new(),
+            });
+        }
+        let scrutiny = Scrutiny::new(&step.table, stage.session).await?;
+        let destination = Destination::rehearse(&rehearsed, stage).await?;
+        let shaping = step.shaping.as_ref();
+        Ok(Self {
+            step,
+            known: true,
+            destination,
+            scrutiny,
+            by_text: shaping.is_some_and(|shaping| shaping.needs_sql()),
+            rehearsed: Some(Box::new(rehearsed)),
+            doubts: Vec::new(),
+        })
     }
 
     /// How the records would come into the table, in words, once the files are known.
@@ -108,14 +146,86 @@ impl<'a> Inspection<'a> {
         stage: &mut Stage<'_>,
         fits: impl FnOnce(&Begin) -> Result<()>,
     ) -> Result<Inspected> {
-        let inspected = self.read(source, stage, fits).await;
+        let inspected = match self.rehearsed.take() {
+            Some(step) => {
+                let loaded = self.load(&step, source, stage, fits).await;
+                self.rehearsed = Some(step);
+                loaded
+            }
+            None => self.read(source, stage, fits).await,
+        };
         stage.observer.observe(Event::FileDone);
         if let Ok(inspected) = &inspected {
-            let rows = inspected.records - inspected.rejected;
-            self.destination.copied(source, rows, 0);
+            let rows = inspected.records - inspected.rejected - inspected.filtered;
+            if self.rehearsed.is_none() {
+                self.destination.copied(source, rows, 0);
+            }
             self.scrutiny.note(rows);
         }
         inspected
+    }
+
+    /// Loads a file as `step` says.
+    async fn load(
+        &mut self,
+        step: &CopyFrom,
+        source: &Source,
+        stage: &mut Stage<'_>,
+        fits: impl FnOnce(&Begin) -> Result<()>,
+    ) -> Result<Inspected> {
+        let input = Input {
+            source: source.clone(),
+            entry: None,
+            division: None,
+        };
+        let open = Open::new(step, &input, None, stage).await?;
+        fits(&open.begin)?;
+        let findings = self.scrutiny.findings.as_mut();
+        let destination = &mut self.destination;
+        let (loaded, _) = if is_needed(step) {
+            sift::load(step, source, open, destination, stage, findings).await?
+        } else {
+            file::load(step, source, open, destination, stage, findings).await?
+        };
+        stage.parts.records += loaded.records;
+        stage.parts.rejected += loaded.rejected;
+        Ok(Inspected {
+            size: source.size(),
+            bytes: loaded.bytes,
+            records: loaded.records,
+            rejected: loaded.rejected,
+            filtered: loaded.filtered,
+        })
+    }
+
+    /// Whether the files are loaded.
+    pub(crate) fn is_rehearsal(&self) -> bool {
+        self.rehearsed.is_some()
+    }
+
+    /// Takes note that a file which failed is undone.
+    pub(crate) fn undone(&mut self) {
+        self.destination.undone();
+    }
+
+    /// What the records come to that were loaded, all files of the step. `earlier` is what is done
+    /// before it.
+    ///
+    /// # Errors
+    /// A key stands twice, or the server refuses.
+    pub(crate) async fn judge(
+        &mut self,
+        earlier: &Earlier<'_>,
+        stage: &mut Stage<'_>,
+    ) -> Result<Judged> {
+        let step = self.rehearsed.as_deref().unwrap_or(self.step);
+        self.destination.judge(step, earlier, stage).await
+    }
+
+    /// Columns with values that only the server can judge, though it is known what others are worth,
+    /// and how many.
+    pub(crate) fn doubts(&self) -> &[(Identifier, u64)] {
+        &self.doubts
     }
 
     /// Says what there is to say of all files.
@@ -188,6 +298,12 @@ impl<'a> Inspection<'a> {
         let mut supply = Supply::new(feed, sieve, oddities);
         if passage.sift(&mut supply, stage).await? {
             supply.check_end(&self.here(source, &server), passage.inspected.bytes, stage)?;
+        }
+        for (name, more) in supply.sieve.doubts() {
+            match self.doubts.iter_mut().find(|(known, _)| known == name) {
+                Some((_, count)) => *count += more,
+                None => self.doubts.push((name.clone(), more)),
+            }
         }
         let inspector = supply.sieve.into_inspector();
         if let (Some(findings), Some(inspector)) = (&mut self.scrutiny.findings, inspector) {

@@ -150,9 +150,12 @@ impl Shaper {
             let fault = check::Fault::of_shape(values.len(), names)?;
             Some(Fault::found(fault, names.get(values.len())))
         });
-        if let Some(fault) = shape {
-            return Err(fault);
-        }
+        // A server counts the fields before it reads any, and misses one when it comes to it.
+        let known = self.fields.as_ref().map_or(0, Vec::len);
+        let missing = match shape {
+            Some(fault) if values.len() > known => return Err(fault),
+            shape => shape,
+        };
         if self.numbered {
             out.extend_from_slice(at.record.to_string().as_bytes());
             if !columns.is_empty() {
@@ -207,9 +210,9 @@ impl Shaper {
             encode::value(out, value);
         }
         encode::end(out);
-        // A server looks for those last.
-        null.and_then(|index| target.null_in(index))
-            .map_or(Ok(()), Err)
+        // A server looks for NULLs last.
+        let null = null.and_then(|index| target.null_in(index));
+        missing.or(null).map_or(Ok(()), Err)
     }
 }
 

@@ -1,6 +1,10 @@
 //! What can be said of a record before it is sent: whether its shape, its encoding and its values are
 //! such that the server will take it.
 
+mod fault;
+
+use std::cell::Cell;
+
 use super::catalog::Column;
 use super::compatibility::Inspector;
 use super::shape::{Shaped, Shaper};
@@ -12,91 +16,14 @@ use crate::record::dialect::Format;
 use crate::record::fields::{Field, Fields};
 use crate::record::position::{Position, Record, Records};
 use crate::record::splitter::LineEnd;
-use crate::sink::Reject;
 use crate::source::{Begin, Block, End};
-use crate::wire::error::ServerMessage;
 use crate::wire::server::{Kind, Mode};
 use crate::wire::session::Session;
 
+pub(super) use fault::Fault;
+
 /// The longest record that can be set aside, in bytes.
 pub(super) const LONGEST: usize = 64 * 1024 * 1024;
-
-/// Why a record cannot be loaded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Fault {
-    /// The SQLSTATE that the server would answer with.
-    pub(super) code: String,
-    /// In the server's words.
-    pub(super) reason: String,
-    pub(super) column: Option<String>,
-    pub(super) detail: Option<String>,
-    pub(super) constraint: Option<String>,
-}
-
-impl Fault {
-    /// Found before anything is sent, in `column`.
-    pub(super) fn found(fault: check::Fault, column: Option<&Identifier>) -> Self {
-        Self {
-            column: column.map(|column| column.as_str().to_owned()),
-            ..Self::new(fault.code, fault.reason)
-        }
-    }
-
-    /// Of this SQLSTATE, about no column.
-    pub(super) fn new(code: &str, reason: String) -> Self {
-        Self {
-            code: code.to_owned(),
-            reason,
-            column: None,
-            detail: None,
-            constraint: None,
-        }
-    }
-
-    /// What a server said of a record.
-    pub(super) fn of(said: ServerMessage) -> Self {
-        Self {
-            column: said.column.or_else(|| column_in(said.context.as_deref()?)),
-            code: said.code,
-            reason: said.message,
-            detail: said.detail,
-            constraint: said.constraint,
-        }
-    }
-
-    /// As the server would say it.
-    pub(super) fn into_message(self) -> ServerMessage {
-        ServerMessage {
-            severity: "ERROR".into(),
-            code: self.code,
-            message: self.reason,
-            detail: self.detail,
-            constraint: self.constraint,
-            column: self.column,
-            ..ServerMessage::default()
-        }
-    }
-
-    /// The record at `at`, rejected for this.
-    pub(super) fn reject<'a>(&'a self, at: Position, bytes: &'a [u8]) -> Reject<'a> {
-        Reject {
-            at,
-            bytes,
-            column: self.column.as_deref(),
-            code: &self.code,
-            reason: &self.reason,
-            detail: self.detail.as_deref(),
-            constraint: self.constraint.as_deref(),
-        }
-    }
-}
-
-/// The column that the COPY line of a CONTEXT names: `COPY t, line 7, column amount: "x"`.
-fn column_in(context: &str) -> Option<String> {
-    let (_, behind) = context.split_once(", column ")?;
-    let (column, _) = behind.split_once(':')?;
-    Some(column.to_owned())
-}
 
 /// A record as it stands in the sieve: a part of its bytes, whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -189,6 +116,8 @@ pub(super) struct Target {
     checks: Vec<Option<Check>>,
     /// Those that take no NULL, and that no trigger could fill.
     not_null: Vec<bool>,
+    /// How many values of each only the server can judge.
+    doubts: Vec<Cell<u64>>,
 }
 
 impl Target {
@@ -214,6 +143,7 @@ impl Target {
         Self {
             table: table.clone(),
             checks: columns.iter().map(check).collect(),
+            doubts: vec![Cell::default(); columns.len()],
             not_null: columns.iter().map(takes_no_null).collect(),
             columns,
         }
@@ -231,8 +161,23 @@ impl Target {
     pub(super) fn judge_value(&self, index: usize, value: &[u8]) -> Option<Fault> {
         match self.checks.get(index)?.as_ref()?.judge(value) {
             Verdict::Bad(fault) => Some(self.found(fault, Some(index))),
-            Verdict::Fine | Verdict::Unsure => None,
+            Verdict::Fine => None,
+            Verdict::Unsure => {
+                let doubts = &self.doubts[index];
+                doubts.set(doubts.get() + 1);
+                None
+            }
         }
+    }
+
+    /// Columns with values that only the server can judge, though others of them can be told to be
+    /// wrong, and how many.
+    fn doubts(&self) -> impl Iterator<Item = (&Identifier, u64)> {
+        let columns = self.columns.iter().zip(&self.checks).zip(&self.doubts);
+        columns.filter_map(|((name, check), doubts)| {
+            let foretells = check.as_ref().is_some_and(Check::foretells);
+            (foretells && doubts.get() > 0).then(|| (name, doubts.get()))
+        })
     }
 
     /// `fault`, found in the column of this number.
@@ -335,6 +280,11 @@ impl Sieve {
     /// What ends records, as far as that is known.
     pub(super) fn line_end(&self) -> LineEnd {
         self.line_end
+    }
+
+    /// Columns with values that only the server can judge, and how many.
+    pub(super) fn doubts(&self) -> impl Iterator<Item = (&Identifier, u64)> {
+        self.target.doubts()
     }
 
     /// Records of the file that have been read.

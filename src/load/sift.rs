@@ -35,7 +35,7 @@ use crate::run::{Stage, Stop};
 use crate::sink::Rejects;
 use crate::source::{Begin, End, Fed, Feed, Source};
 use crate::wire::error::{ServerMessage, WireError};
-use crate::wire::server::{Ability, Server};
+use crate::wire::server::{Ability, Kind, Server};
 use crate::wire::session::Exchange;
 
 /// Whether a file of `step` is loaded this way.
@@ -213,7 +213,8 @@ impl Opened<'_> {
         let way = if by_sql {
             let numbering = numbering.as_ref();
             let target = (&into, &table);
-            let fields = FieldsTable::new(shaping, &mapping, numbering, target, self.server);
+            let fields = FieldsTable::new(shaping, &mapping, numbering, target, self.server)
+                .guarded(stage.is_rehearsal() && self.server.kind == Kind::PostgreSql);
             Way::Fields(Box::new(fields))
         } else {
             if let Some(numbering) = &numbering {
@@ -264,7 +265,10 @@ impl Opened<'_> {
         destination: &Destination,
         stage: &mut Stage<'_>,
     ) -> Result<Target> {
-        let filled = destination.has_triggers() && has_triggers(into, stage.session).await?;
+        let filled = match destination.triggered(self.step, into) {
+            Some(table) => has_triggers(table, stage.session).await?,
+            None => false,
+        };
         let found: Vec<_> = table
             .columns
             .iter()

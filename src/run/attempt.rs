@@ -232,6 +232,7 @@ impl<'a> Attempt<'a> {
             obstacle: &mut self.obstacle,
             shard: self.job.shard.as_ref(),
             doubt: &mut self.done.doubt,
+            rehearsal: false,
         };
         let outcome = match &step.action {
             Action::Sql(step) => sql::statements(step, &mut stage).await,

@@ -53,6 +53,8 @@ pub(crate) struct Stage<'a> {
     pub(crate) shard: Option<&'a Shard>,
     obstacle: &'a mut Option<&'static str>,
     doubt: &'a mut Option<Doubt>,
+    /// Nothing is ever committed.
+    rehearsal: bool,
 }
 
 impl Stage<'_> {
@@ -65,6 +67,11 @@ impl Stage<'_> {
     /// Whether each statement commits by itself.
     pub(crate) fn is_alone(&self) -> bool {
         self.transaction == Transaction::None
+    }
+
+    /// Whether nothing of this is ever committed.
+    pub(crate) fn is_rehearsal(&self) -> bool {
+        self.rehearsal
     }
 
     /// Takes note that a part of the step has succeeded.

@@ -19,8 +19,8 @@ pub(crate) struct Trial {
 }
 
 impl Trial {
-    /// Of each source, `shown` reasons are kept, or all.
-    pub(crate) fn new(shown: Option<usize>) -> Self {
+    /// Of each source, so many reasons are kept.
+    pub(crate) fn new(shown: usize) -> Self {
         Self {
             rejects: Rejects::counted(shown),
             outputs: Outputs::default(),
@@ -54,6 +54,7 @@ impl Trial {
             arrived: None,
             shard: None,
             doubt: &mut self.doubt,
+            rehearsal: true,
         }
     }
 }

@@ -48,8 +48,8 @@ pub struct Rejects {
     kept: Vec<Kept>,
     /// The files of the last source, still open.
     open: Option<Open>,
-    /// Reasons that are shown of a file; `None` for all.
-    shown: Option<usize>,
+    /// Reasons that are shown of a file.
+    shown: usize,
     /// They are kept in files.
     written: bool,
 }
@@ -101,6 +101,8 @@ struct Kept {
     committed: (u64, u64, u64),
     /// What is wrong with the first of them, in words.
     first: Vec<String>,
+    /// The numbers of those.
+    numbers: Vec<u64>,
     kinds: Vec<Kind>,
     others: u64,
 }
@@ -159,13 +161,13 @@ impl Rejects {
             step: 0,
             kept: Vec::new(),
             open: None,
-            shown: Some(SHOWN),
+            shown: SHOWN,
             written: true,
         }
     }
 
-    /// That are counted and not written; `shown` reasons are kept of each source, or all.
-    pub fn counted(shown: Option<usize>) -> Self {
+    /// That are counted and not written; so many reasons are kept of each source.
+    pub fn counted(shown: usize) -> Self {
         Self {
             shown,
             written: false,
@@ -197,13 +199,26 @@ impl Rejects {
         let shown = self.shown;
         let kept = &mut self.kept[index];
         kept.records += 1;
-        if shown.is_none_or(|shown| kept.first.len() < shown) {
-            kept.first.push(in_words(reject));
-        }
+        kept.show(reject, shown);
         if !self.written {
             kept.count(reject);
         }
         Ok(())
+    }
+
+    /// Counts a record of `source` that would be rejected.
+    pub fn count_in(&mut self, source: &Source, reject: &Reject<'_>) {
+        let index = self.index(Path::new(""), source);
+        let shown = self.shown;
+        let kept = &mut self.kept[index];
+        kept.records += 1;
+        kept.show(reject, shown);
+        kept.count(reject);
+    }
+
+    /// Whether a reason is shown of a record behind so many others of its source.
+    pub fn shows(&self, before: usize) -> bool {
+        before < self.shown
     }
 
     /// The number of `source` in `kept`.
@@ -219,6 +234,7 @@ impl Rejects {
             records: 0,
             committed: (0, 0, 0),
             first: Vec::new(),
+            numbers: Vec::new(),
             kinds: Vec::new(),
             others: 0,
         });
@@ -280,8 +296,9 @@ impl Rejects {
         for kept in &mut self.kept {
             let (records, bytes, reasons) = kept.committed;
             kept.records = records;
-            kept.first
-                .truncate(usize::try_from(records).unwrap_or(SHOWN));
+            let shown = usize::try_from(records).unwrap_or(SHOWN);
+            kept.first.truncate(shown);
+            kept.numbers.truncate(shown);
             for (path, length) in kept.paths().iter().zip([bytes, reasons]) {
                 // What cannot be cut off is told of by its number of lines.
                 let _ = if length == 0 {
@@ -401,6 +418,18 @@ impl Kept {
         Ok(open)
     }
 
+    /// Shows a record, if it is one of the first; those found later may stand before others.
+    fn show(&mut self, reject: &Reject<'_>, shown: usize) {
+        let number = reject.at.record;
+        let place = self.numbers.partition_point(|before| *before <= number);
+        if place < shown {
+            self.numbers.truncate(shown - 1);
+            self.first.truncate(shown - 1);
+            self.numbers.insert(place, number);
+            self.first.insert(place, in_words(reject));
+        }
+    }
+
     /// Counts a record by what is wrong with it.
     fn count(&mut self, reject: &Reject<'_>) {
         let is_of = |kind: &&mut Kind| {
@@ -440,9 +469,16 @@ fn in_words(reject: &Reject<'_>) -> String {
     let column = reject
         .column
         .map_or(String::new(), |column| format!(", column {column}"));
+    let place = match reject.at {
+        // Not every source can be read again for the line.
+        Position {
+            record, line: 0, ..
+        } => format!("record {record}"),
+        at => at.to_string(),
+    };
     format!(
-        "{}{column}: {} (SQLSTATE {})",
-        reject.at, reject.reason, reject.code
+        "{place}{column}: {} (SQLSTATE {})",
+        reject.reason, reject.code
     )
 }
 

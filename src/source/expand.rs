@@ -75,6 +75,11 @@ impl Source {
         self.stamp().as_ref() == Some(stamp)
     }
 
+    /// Its size on disk in bytes, where it has one.
+    pub fn size(&self) -> Option<u64> {
+        self.stamp().map(|stamp| stamp.length)
+    }
+
     /// `length` bytes at `offset` of a plain file, read once more to explain an error. `None` where
     /// that cannot be done.
     pub fn reread(&self, offset: u64, length: usize) -> Option<Vec<u8>> {

@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+mod exact;
 mod found;
+mod random;
 mod unchanged;
 
 use crate::support::Ran;

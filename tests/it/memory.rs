@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -15,7 +15,13 @@ const SLACK: u64 = 4 * 1024;
 
 /// The most memory that a run of `steps` has at a time, in KiB; it ends with `exit`.
 fn peak(scene: &Scene, steps: &str, exit: i32) -> u64 {
-    let mut run = scene.dwsload(steps).stderr(Stdio::null()).spawn().unwrap();
+    peak_of(scene.dwsload(steps), steps, exit)
+}
+
+/// The same of any `command`, which is about `steps`.
+fn peak_of(mut command: Command, steps: &str, exit: i32) -> u64 {
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut run = command.spawn().unwrap();
     let status = format!("/proc/{}/status", run.id());
     let mut peak = 0;
     let ended = loop {
@@ -87,6 +93,41 @@ fn it_grows_neither_with_rows_nor_with_rejects() {
         assert!(
             many < few + SLACK,
             "{what}: {few} KiB, and {many} KiB for many times the records"
+        );
+    }
+}
+
+#[test]
+fn a_check_that_loads_needs_no_more_for_more_rejects() {
+    let scene = Scene::new(
+        "CREATE TABLE parent (id int PRIMARY KEY); INSERT INTO parent VALUES (1);
+         CREATE TABLE t (id int PRIMARY KEY, parent int REFERENCES parent)",
+    );
+    for (file, count) in [("few", 100_000), ("many", 300_000)] {
+        let (mut double, mut orphans) = (String::new(), String::new());
+        for number in 0..count {
+            writeln!(double, "{},1", number % 10).unwrap();
+            writeln!(orphans, "{number},2").unwrap();
+        }
+        scene.file(&format!("{file}-double.csv"), double);
+        scene.file(&format!("{file}-orphans.csv"), orphans);
+    }
+    for (file, keys) in [
+        ("double", ""),
+        ("orphans", ""),
+        ("orphans", ", mode: upsert"),
+    ] {
+        let [few, many] = ["few", "many"].map(|count| {
+            let steps = format!(
+                "- copy_from: {{file: {count}-{file}.csv, table: t, format: csv, on_error: reject, max_rejects: 100%{keys}}}\n"
+            );
+            let mut check = scene.place.dwsload();
+            check.arg("check").arg(scene.job(&steps)).arg("--load");
+            peak_of(check, &steps, 3)
+        });
+        assert!(
+            many < few + SLACK,
+            "{file}{keys}: {few} KiB, and {many} KiB for three times the records"
         );
     }
 }

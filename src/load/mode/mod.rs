@@ -4,6 +4,7 @@
 //! table, all files of the step, and merged from there once. A swap fills a new table, which takes the
 //! place of the old one.
 
+mod double;
 mod duplicates;
 mod isolate;
 mod locate;
@@ -18,7 +19,7 @@ mod target;
 use super::catalog::Column;
 use super::origin::Numbering;
 use crate::error::Result;
-use crate::job::{CopyFrom, Mode};
+use crate::job::{CopyFrom, Earlier, Mode};
 use crate::name::{Identifier, TableName};
 use crate::progress::Changes;
 use crate::run::Stage;
@@ -26,6 +27,8 @@ use crate::source::Source;
 use crate::wire::error::WireError;
 use crate::wire::server::Server;
 
+use double::Double;
+pub(crate) use double::Judged;
 use staging::Staging;
 use swap::Swap;
 
@@ -40,6 +43,8 @@ pub(super) enum Destination {
     Swap(Box<Swap>),
     /// Nowhere: it is to be known what a staging table would be like.
     Planned(Box<Staging>),
+    /// Into a double of the table, to be thrown away.
+    Double(Box<Double>),
 }
 
 impl Destination {
@@ -85,15 +90,55 @@ impl Destination {
         Ok(Self::Table)
     }
 
-    /// Whether the table that the records go to first may have triggers: temporary ones have none.
-    pub(super) fn has_triggers(&self) -> bool {
-        matches!(self, Self::Table)
+    /// Where the records of a step go that is rehearsed: into temporary tables alone.
+    ///
+    /// # Errors
+    /// The table does not allow what the step wants, or the server refuses it.
+    pub(super) async fn rehearse(step: &CopyFrom, stage: &mut Stage<'_>) -> Result<Self> {
+        if let Mode::ByKey(by_key) = &step.mode {
+            let staging = Staging::prepare(step, by_key, stage).await?;
+            return Ok(Self::Staging(Box::new(staging)));
+        }
+        Self::plan(step, stage).await?;
+        Ok(Self::Double(Box::new(Double::make(step, stage).await?)))
+    }
+
+    /// What the rehearsed records come to, all files of the step: for other rows, and by their keys.
+    ///
+    /// # Errors
+    /// A key stands twice, or the server refuses.
+    pub(super) async fn judge(
+        &mut self,
+        step: &CopyFrom,
+        earlier: &Earlier<'_>,
+        stage: &mut Stage<'_>,
+    ) -> Result<Judged> {
+        match self {
+            Self::Double(double) => double.judge(step, earlier, stage).await,
+            Self::Staging(staging) => double::judge_merge(staging, step, earlier, stage).await,
+            Self::Table | Self::Swap(_) | Self::Planned(_) => Ok(Judged::default()),
+        }
+    }
+
+    /// The table whose triggers may fill or change the records, where they go `into` a table:
+    /// temporary ones have none.
+    pub(super) fn triggered<'a>(
+        &self,
+        step: &'a CopyFrom,
+        into: &'a TableName,
+    ) -> Option<&'a TableName> {
+        match self {
+            Self::Table => Some(into),
+            Self::Double(_) => Some(&step.table),
+            Self::Staging(_) | Self::Swap(_) | Self::Planned(_) => None,
+        }
     }
 
     /// A column of the table as it takes records there, found as the catalog has it.
     pub(super) fn taking(&self, column: &Column) -> Column {
         let not_null = match self {
             Self::Planned(staging) => staging.demands(&column.name),
+            Self::Double(double) => double.demands(column),
             _ => column.not_null,
         };
         Column {
@@ -130,6 +175,7 @@ impl Destination {
             Self::Table => Ok((step.table.clone(), columns)),
             Self::Staging(staging) => staging.columns(step, source, columns, stage).await,
             Self::Swap(swap) => Ok((swap.table(), columns)),
+            Self::Double(double) => Ok(double.columns(columns)),
             Self::Planned(staging) => {
                 let columns = staging.plan(step, source, columns, stage)?;
                 Ok((step.table.clone(), columns))
@@ -139,7 +185,11 @@ impl Destination {
 
     /// Whether the table that is filled has a column for the numbers of the records.
     pub(super) fn numbers(&self) -> bool {
-        matches!(self, Self::Staging(staging) | Self::Planned(staging) if staging.number().is_some())
+        match self {
+            Self::Staging(staging) | Self::Planned(staging) => staging.number().is_some(),
+            Self::Double(_) => true,
+            Self::Table | Self::Swap(_) => false,
+        }
     }
 
     /// How the records of the next file are numbered, where they are.
@@ -147,6 +197,7 @@ impl Destination {
         match self {
             Self::Table | Self::Swap(_) | Self::Planned(_) => None,
             Self::Staging(staging) => staging.numbering(),
+            Self::Double(double) => Some(double.numbering()),
         }
     }
 
@@ -155,6 +206,14 @@ impl Destination {
         match self {
             Self::Table | Self::Swap(_) => {}
             Self::Staging(staging) | Self::Planned(staging) => staging.copied(source, rows, before),
+            Self::Double(double) => double.copied(source),
+        }
+    }
+
+    /// Takes note that a file which failed is undone.
+    pub(super) fn undone(&mut self) {
+        if let Self::Staging(staging) = self {
+            staging.undone();
         }
     }
 
@@ -168,7 +227,7 @@ impl Destination {
         stage: &mut Stage<'_>,
     ) -> Result<Option<Changes>> {
         match self {
-            Self::Table | Self::Planned(_) => Ok(None),
+            Self::Table | Self::Planned(_) | Self::Double(_) => Ok(None),
             Self::Staging(staging) => staging.finish(step, stage).await,
             Self::Swap(swap) => swap.finish(stage).await.map(|()| None),
         }
@@ -177,7 +236,7 @@ impl Destination {
     /// Records of `source` that came in, and were refused then by what [`finish`](Self::finish) does.
     pub(super) fn refused_of(&self, source: &Source) -> u64 {
         match self {
-            Self::Table | Self::Swap(_) | Self::Planned(_) => 0,
+            Self::Table | Self::Swap(_) | Self::Planned(_) | Self::Double(_) => 0,
             Self::Staging(staging) => staging.refused_of(source),
         }
     }
@@ -188,13 +247,14 @@ impl Destination {
             Self::Table | Self::Planned(_) => error,
             Self::Staging(staging) => staging.in_words_of_target(error),
             Self::Swap(swap) => swap.in_words_of(error),
+            Self::Double(double) => double.in_words_of_target(error),
         }
     }
 
     /// What to do about `error`, where the mode knows it.
     pub(super) fn hint(&self, error: &WireError) -> Option<String> {
         match self {
-            Self::Table | Self::Swap(_) | Self::Planned(_) => None,
+            Self::Table | Self::Swap(_) | Self::Planned(_) | Self::Double(_) => None,
             Self::Staging(staging) => staging.hint(error),
         }
     }

@@ -2,18 +2,17 @@
 //! are loaded. It takes the files of the step as the table would, type for type.
 
 mod definition;
+mod finish;
 
-use super::isolate::Isolation;
 use super::merge::Merge;
 use super::target::{Column, Target, listed};
-use super::{duplicates, renamed};
+use super::{double, renamed};
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{ByKey, Change, CopyFrom, Duplicates, Header};
 use crate::load::origin::{Numbering, Origin};
 use crate::load::sieve::Fault;
 use crate::load::sift;
-use crate::name::{Identifier, TableName, column_list};
-use crate::progress::Changes;
+use crate::name::{Identifier, TableName};
 use crate::run::Stage;
 use crate::source::{Source, Stamp};
 use crate::wire::error::WireError;
@@ -37,6 +36,8 @@ pub(in crate::load) struct Staging {
     files: Vec<Filed>,
     /// What the file under way was like when it was opened.
     stamp: Option<Stamp>,
+    /// The table that people know, where another takes its place.
+    stands_for: Option<TableName>,
 }
 
 /// A file that is in.
@@ -51,6 +52,13 @@ pub(super) struct Filed {
     pub(super) stamp: Option<Stamp>,
     /// Its records that the merge has refused.
     refused: u64,
+}
+
+impl Filed {
+    /// Its records that the merge has refused.
+    pub(super) fn refused(&self) -> u64 {
+        self.refused
+    }
 }
 
 /// What is known once the columns are: the table is made of them.
@@ -114,6 +122,7 @@ impl Staging {
             made: None,
             files: Vec::new(),
             stamp: None,
+            stands_for: None,
         })
     }
 
@@ -215,7 +224,8 @@ impl Staging {
         })
     }
 
-    fn rows(&self) -> u64 {
+    /// The records that are in it, those that are taken out again included.
+    pub(super) fn rows(&self) -> u64 {
         self.files.iter().map(|file| file.rows).sum()
     }
 
@@ -318,9 +328,21 @@ impl Staging {
         });
     }
 
+    /// A file that failed is undone, and the table with it if it was the first.
+    pub(super) fn undone(&mut self) {
+        if self.files.is_empty() {
+            self.made = None;
+        }
+    }
+
     /// What is in it, in order.
     pub(super) fn files(&self) -> &[Filed] {
         &self.files
+    }
+
+    /// What is known once there is a table.
+    pub(super) fn made(&self) -> Option<&Made> {
+        self.made.as_ref()
     }
 
     /// Records of `source` that the merge has refused.
@@ -349,52 +371,6 @@ impl Staging {
         self.by_key.change
     }
 
-    /// Merges what is there into the target.
-    pub(super) async fn finish(
-        &mut self,
-        step: &CopyFrom,
-        stage: &mut Stage<'_>,
-    ) -> Result<Option<Changes>> {
-        let Some(made) = &self.made else {
-            return Ok(None);
-        };
-        let server = stage.session.server().clone();
-        if server.can(Ability::AnalyzeInTransaction) {
-            // Without figures the server would plan for a table of a few rows.
-            let sql = format!("ANALYZE {} {}", self.table, column_list(&made.key));
-            let analyzed = stage.session.run(&sql).await;
-            analyzed.map_err(|error| self.refused("cannot look over the records for", error))?;
-        }
-        let records = duplicates::Records {
-            table: &self.table,
-            key: &made.key,
-            number: self.number.as_ref(),
-            files: &self.files,
-        };
-        let left_out = records
-            .settle(self.by_key.duplicates, step, stage)
-            .await
-            .map_err(|error| self.within(error))?;
-        let rows = self.rows().saturating_sub(left_out);
-        let merge = self.merge(&server)?;
-        let explained = |refused| self.explain(refused);
-        merge.lock(stage.session).await.map_err(explained)?;
-        let mut changes = match (&step.rejecting, &self.number) {
-            (Some(rejecting), Some(number)) => {
-                let isolation = Isolation::new(self, merge, number, step, rejecting);
-                let merged = isolation.run(rows, stage).await?;
-                for (filed, refused) in self.files.iter_mut().zip(merged.refused) {
-                    filed.refused = refused;
-                }
-                merged.changes
-            }
-            _ => merge.run(rows, stage.session).await.map_err(explained)?,
-        };
-        changes.duplicates = left_out;
-        self.drop(stage).await?;
-        Ok(Some(changes))
-    }
-
     fn within(&self, error: Error) -> Error {
         error.within(format!(
             "cannot do `mode: {}` on `{}`",
@@ -420,7 +396,9 @@ impl Staging {
 
     /// The error as it is about the target.
     pub(super) fn in_words_of_target(&self, error: WireError) -> WireError {
-        renamed(error, &[(NAME, self.target.table.name().as_str())])
+        let target = self.stands_for.as_ref().unwrap_or(&self.target.table);
+        let called = target.name().as_str();
+        renamed(error, &[(NAME, called), (double::NAME, called)])
     }
 
     /// What to do about the refusal of a record.

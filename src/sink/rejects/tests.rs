@@ -89,7 +89,7 @@ fn two_steps_that_read_one_file_have_files_of_their_own() {
 
 #[test]
 fn what_is_counted_is_not_written() {
-    let mut rejects = Rejects::counted(Some(2));
+    let mut rejects = Rejects::counted(2);
     let source = Source::File("o.csv".into());
     for record in 1..=5 {
         let other = Reject {
@@ -116,6 +116,14 @@ fn what_is_counted_is_not_written() {
         .map(|kind| (kind.count, kind.code.as_str()))
         .collect();
     assert_eq!(kinds, [(4, "22P02"), (1, "23505")]);
+    // What is found later may stand before.
+    rejects.count_in(&source, &reject(1, b"x"));
+    let file = rejects.files().next().unwrap();
+    let ones = file
+        .first
+        .iter()
+        .filter(|reason| reason.starts_with("record 1, "));
+    assert_eq!((file.count, ones.count()), (6, 2));
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn the_plan_comes_first_then_what_is_wrong_then_the_verdict() {
     step 1       load: copy_from into orders
       mode       append; the first bad record stops the job
       way        COPY straight into it
-      unchecked  values of two (even), note (xml); CHECK orders_amount_check; foreign key orders_parent_fkey; unique orders_code_key, orders_pkey (the server alone can say)
+      unchecked  values of two (even), note (xml); 1 value of day; CHECK orders_amount_check; foreign key orders_parent_fkey; unique orders_code_key, orders_pkey (`--load` checks them)
       file       orders-1.csv   87 B  3 records  2 bad
       file       orders-2.csv   50 B  3 records  1 bad
       file       orders-3.csv                    fails

@@ -197,9 +197,13 @@ fn what_a_server_merges_one_by_one_is_in_and_the_rest_is_rejected() {
         text.parse().expect("DWSLOAD_DIRTY_FILES is a number")
     });
     let oracle = Scene::new(TABLES);
-    let scene = Scene::new(TABLES);
-    let gates = [Product::OpenGauss, Product::Dws]
-        .map(|product| Gate::before(&scene.database).playing(product).open());
+    // What a server says of itself is the database's.
+    let scenes = [(); 3].map(|()| Scene::new(TABLES));
+    let gate = |scene: &Scene, product| Gate::before(&scene.database).playing(product).open();
+    let gates = [
+        gate(&scenes[1], Product::OpenGauss),
+        gate(&scenes[2], Product::Dws),
+    ];
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
     let strategy = case();
@@ -211,14 +215,14 @@ fn what_a_server_merges_one_by_one_is_in_and_the_rest_is_rejected() {
             .values()
             .map(|record| record.join(",") + "\n")
             .collect();
-        scene.file("dirty.csv", &text);
         let again = format!("SELECT again({})", case.is_checked);
-        let (url, keys) = match file % 4 {
-            0 => (scene.database.url(), ""),
-            1 => (scene.database.url(), ", 'null': ['']"),
-            2 => (gates[0].url(), ""),
-            _ => (gates[1].url(), ""),
+        let (scene, url, keys) = match file % 4 {
+            0 => (&scenes[0], scenes[0].database.url(), ""),
+            1 => (&scenes[0], scenes[0].database.url(), ", 'null': ['']"),
+            2 => (&scenes[1], gates[0].url(), ""),
+            _ => (&scenes[2], gates[1].url(), ""),
         };
+        scene.file("dirty.csv", &text);
         scene.psql(&again);
         let ran = scene.place.run(&format!(
             "connection: {}\nretry: none\nsteps:\n- copy_from: {{file: dirty.csv, table: t, format: csv, mode: {}, \
@@ -226,7 +230,7 @@ fn what_a_server_merges_one_by_one_is_in_and_the_rest_is_rejected() {
             quoted(&url),
             case.mode
         ));
-        let rejected = rejected(&scene, &case);
+        let rejected = rejected(scene, &case);
         let shown = format!("file {file}, {}:\n{text}\n{}", case.mode, ran.stderr);
         let code = if rejected.is_empty() { 0 } else { 3 };
         assert_eq!(ran.code, Some(code), "{shown}");
