@@ -292,7 +292,7 @@ fn a_small_copy_into_a_column_store_is_told_to_those_who_ask() {
         .place("t", &column_store)
         .open();
     let steps =
-        "- copy_from: {file: [1.txt, 2.txt], table: t}\n- copy_from: {file: 1.txt, table: r}";
+        "- copy_from: {file: [1.txt, 2.txt], table: t}\n- copy_from: {file: 1.txt, table: r}\nlock: none";
     let ran = through(&gate, &scene, steps, &["--verbose"]).ok();
     let advice: Vec<&str> = ran
         .stderr
@@ -366,7 +366,7 @@ fn options_of_copy_that_a_gauss_server_lacks_are_explained() {
 fn a_job_may_declare_the_server() {
     let scene = Scene::new("");
     let gate = Gate::before(&scene.database).open();
-    let steps = "- sql: SELECT 1\nserver: postgresql";
+    let steps = "- sql: SELECT 1\nserver: postgresql\nlock: none";
     let ran = through(&gate, &scene, steps, &["--verbose"]).ok();
     assert!(
         ran.stderr.starts_with("job: PostgreSQL 9.2.4 at "),
