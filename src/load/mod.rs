@@ -21,6 +21,7 @@ mod origin;
 mod place;
 mod reconcile;
 mod refusal;
+mod repertoire;
 mod scrutiny;
 mod shape;
 mod sieve;

@@ -339,6 +339,12 @@ impl Sieve {
 }
 
 impl Sifted {
+    /// What is sent of a record.
+    pub(super) fn line(&self, record: &Sieved) -> &[u8] {
+        let (start, length) = record.sent;
+        &self.shaped[start..start + length]
+    }
+
     fn clear(&mut self) {
         self.ready.clear();
         self.bytes.clear();

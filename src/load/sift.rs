@@ -20,6 +20,7 @@ use super::mode::Destination;
 use super::open::{Open, Reached};
 use super::reconcile::{has_triggers, reconcile};
 use super::refusal::{depends_on_others, is_about_data};
+use super::repertoire::{Holding, Repertoire};
 use super::shape::Shaper;
 use super::sieve::{Fault, LONGEST, Sieve, Target};
 use super::{catalog, columns, compatibility, limit, place, skipped, too_long};
@@ -80,6 +81,10 @@ pub(super) async fn load(
     }
     let mut sift = Sift {
         savepoint: Savepoint::of(step, &way, stage),
+        repertoire: match &way {
+            Way::Copy(_) => None,
+            Way::Fields(_) => Repertoire::of(stage.session),
+        },
         here,
         way,
         begin: &begin,
@@ -358,6 +363,8 @@ struct Sift<'a> {
     way: Way,
     begin: &'a Begin,
     savepoint: Savepoint,
+    /// The characters that the database has, where a COPY must not meet others.
+    repertoire: Option<Repertoire>,
     pace: Pace,
     /// Records of the step's other files that are set aside.
     before: u64,
@@ -434,6 +441,12 @@ impl<'a> Sift<'a> {
 
     async fn load_batch(&mut self, supply: &mut Supply, stage: &mut Stage<'_>) -> Result<()> {
         let mut batch = Batch::new(supply.sieve.is_shaping());
+        if let Some(repertoire) = &mut self.repertoire {
+            let next = supply.lines().next();
+            if next.is_some_and(|line| repertoire.judge(line) == Holding::Unknown) {
+                repertoire.learn(supply.lines(), stage).await?;
+            }
+        }
         // Where the sieve holds every record back, no COPY is needed.
         while !self.take(&mut batch, supply, 1)? {
             if !supply.fill(&mut stage.stop, None).await? {
@@ -529,12 +542,22 @@ impl<'a> Sift<'a> {
             let Some((record, fault)) = supply.sieve.out.ready.get(supply.next) else {
                 return Ok(false);
             };
+            let out = &supply.sieve.out;
+            let mut fault = fault.clone();
+            if let (None, Some(repertoire)) = (&fault, &self.repertoire) {
+                match repertoire.judge(out.line(record)) {
+                    Holding::All => {}
+                    Holding::Lacks(one) => fault = Some(repertoire.fault(one)),
+                    // It is asked for before the next batch.
+                    Holding::Unknown => return Ok(true),
+                }
+            }
             supply.next += 1;
             match fault {
-                None => batch.push(record, &supply.sieve.out),
+                None => batch.push(record, out),
                 Some(fault) => {
-                    let bytes = &supply.sieve.out.bytes[record.start..record.start + record.length];
-                    self.set_aside(record.at, bytes, fault.clone())?;
+                    let bytes = &out.bytes[record.start..record.start + record.length];
+                    self.set_aside(record.at, bytes, fault)?;
                 }
             }
         }
@@ -835,6 +858,14 @@ impl Supply {
             sieve,
             oddities,
         }
+    }
+
+    /// What is sent of the records that are ready.
+    fn lines(&self) -> impl Iterator<Item = &[u8]> {
+        let out = &self.sieve.out;
+        let ready = out.ready[self.next.min(out.ready.len())..].iter();
+        let sent = ready.filter(|(_, fault)| fault.is_none());
+        sent.map(|(record, _)| out.line(record))
     }
 
     /// Looks how the file has ended, and says what there is to say of it.
