@@ -291,8 +291,7 @@ fn a_small_copy_into_a_column_store_is_told_to_those_who_ask() {
     let gate = Gate::before(&scene.database)
         .place("t", &column_store)
         .open();
-    let steps =
-        "- copy_from: {file: [1.txt, 2.txt], table: t}\n- copy_from: {file: 1.txt, table: r}\nlock: none";
+    let steps = "- copy_from: {file: [1.txt, 2.txt], table: t}\n- copy_from: {file: 1.txt, table: r}\nlock: none";
     let ran = through(&gate, &scene, steps, &["--verbose"]).ok();
     let advice: Vec<&str> = ran
         .stderr
