@@ -354,3 +354,16 @@ fn stdin_is_read_and_a_pipe_of_the_job_is_not() {
         "{said}"
     );
 }
+
+#[test]
+fn a_ledger_is_said_not_to_be_asked() {
+    let scene = Scene::new("CREATE TABLE t (a int)");
+    scene.file("t.csv", "1\n");
+    let steps = "- copy_from: {file: t.csv, table: t, format: csv}\nexactly_once: true";
+    let ran = super::check(&scene, steps, &[]).ok();
+    let page = super::page(&scene, &ran);
+    assert!(
+        page.contains("  ledger     a run skips files that are in; here all are read\n"),
+        "{page}"
+    );
+}
