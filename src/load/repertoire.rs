@@ -31,6 +31,8 @@ pub(super) struct Repertoire {
     encoding: String,
     asked: Set,
     lacking: Set,
+    /// The server cannot be asked: what it lacks comes out when it is sent.
+    is_silent: bool,
 }
 
 /// What is to be said of the characters of a record.
@@ -53,11 +55,15 @@ impl Repertoire {
             encoding: encoding.to_owned(),
             asked: Set::default(),
             lacking: Set::default(),
+            is_silent: false,
         })
     }
 
     /// Looks at the characters of a record. Bytes that are no UTF-8 are for others to tell.
     pub(super) fn judge(&self, record: &[u8]) -> Holding {
+        if self.is_silent {
+            return Holding::All;
+        }
         let mut before = None;
         for one in characters(record) {
             if !self.asked.has(one) {
@@ -100,8 +106,13 @@ impl Repertoire {
                 return Err(reason.error());
             }
             let behind = !stage.is_alone();
-            if holds(some, behind, stage.session).await.map_err(failed)? {
-                continue;
+            match holds(some, behind, stage.session).await.map_err(failed)? {
+                Some(true) => continue,
+                Some(false) => {}
+                None => {
+                    self.is_silent = true;
+                    return Ok(());
+                }
             }
             if let [one] = some {
                 self.lacking.add(*one);
@@ -130,12 +141,12 @@ impl Repertoire {
     }
 }
 
-/// Whether the database has all of `characters`.
+/// Whether the database has all of `characters`. `None` where the server has no way to tell.
 async fn holds(
     characters: &[char],
     behind: bool,
     session: &mut Session,
-) -> Result<bool, WireError> {
+) -> Result<Option<bool>, WireError> {
     let mut hex = String::new();
     for one in characters {
         for byte in one.encode_utf8(&mut [0; 4]).bytes() {
@@ -148,19 +159,21 @@ async fn holds(
     if behind {
         session.run("SAVEPOINT dwsload_characters").await?;
     }
-    let (holds, end) = match session.rows(&ask).await {
-        Ok(_) => (true, "RELEASE SAVEPOINT dwsload_characters"),
+    let answer = match session.rows(&ask).await {
+        Ok(_) => Some(true),
         // It lacks one, or takes one for no character.
-        Err(WireError::Refused(said)) if said.class() == "22" => (
-            false,
-            "ROLLBACK TO SAVEPOINT dwsload_characters; RELEASE SAVEPOINT dwsload_characters",
-        ),
+        Err(WireError::Refused(said)) if said.class() == "22" => Some(false),
+        Err(WireError::Refused(said)) if said.class() == "42" => None,
         Err(error) => return Err(error),
     };
     if behind {
+        let end = match answer {
+            Some(true) => "RELEASE SAVEPOINT dwsload_characters",
+            _ => "ROLLBACK TO SAVEPOINT dwsload_characters; RELEASE SAVEPOINT dwsload_characters",
+        };
         session.run(end).await?;
     }
-    Ok(holds)
+    Ok(answer)
 }
 
 fn failed(error: WireError) -> Error {
@@ -210,6 +223,7 @@ mod tests {
             encoding: "LATIN1".into(),
             asked: Set::default(),
             lacking: Set::default(),
+            is_silent: false,
         };
         assert_eq!(known.judge(b"1\tabc\n"), Holding::All);
         assert_eq!(known.judge("1\té\n".as_bytes()), Holding::Unknown);
