@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::support::scene::Scene;
 
 /// What two runs may differ by, in KiB: blocks in flight, and batches that are not full.
-const SLACK: u64 = 4 * 1024;
+const SLACK: u64 = 8 * 1024;
 
 /// The most memory that a run of `steps` has at a time, in KiB; it ends with `exit`.
 fn peak(scene: &Scene, steps: &str, exit: i32) -> u64 {
