@@ -4,6 +4,7 @@ use std::io::{IsTerminal, Write, stderr, stdout};
 use std::path::Path;
 use std::process::ExitCode;
 
+use super::runtime;
 use super::signals::Signals;
 use super::terminal_width;
 use crate::cli::Doctor;
@@ -22,12 +23,7 @@ use crate::wire::target::Target;
 /// # Errors
 /// A signal came first. What is wrong with the subject is in the lines, and in the exit code.
 pub fn run(args: &Doctor) -> Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|cause| {
-            Error::new(ErrorKind::Connect, "cannot wait for sockets and signals").because(cause)
-        })?;
+    let runtime = runtime()?;
     let outcome = runtime.block_on(supervise(args));
     // Not waited for: a thread may hang in a look-up or in a read.
     runtime.shutdown_background();

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::json;
 
+use super::runtime;
 use super::signals::Signals;
 use crate::cli::History;
 use crate::embedded::Embedded;
@@ -38,12 +39,7 @@ pub fn run(args: &History) -> Result<ExitCode> {
         Some(job) => job.secrets.clone(),
         None => hidden(&settings),
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|cause| {
-            Error::new(ErrorKind::Connect, "cannot wait for sockets and signals").because(cause)
-        })?;
+    let runtime = runtime()?;
     let outcome = runtime.block_on(supervise(args, job.as_ref(), &settings));
     runtime.shutdown_background();
     outcome.map_err(|error| error.without(&secrets))?;

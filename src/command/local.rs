@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::sync::mpsc;
 
+use super::runtime;
 use super::signals::{INTERRUPT, Signals};
 use crate::cli::Local;
 use crate::embedded::{self, DATABASE, Embedded, Place, USER};
@@ -33,13 +34,7 @@ pub fn run(action: &Local) -> Result<ExitCode> {
 }
 
 fn wait_for(work: impl Future<Output = Result<ExitCode>>) -> Result<ExitCode> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|cause| {
-            Error::new(ErrorKind::Connect, "cannot wait for sockets and signals").because(cause)
-        })?
-        .block_on(work)
+    runtime()?.block_on(work)
 }
 
 async fn start() -> Result<ExitCode> {

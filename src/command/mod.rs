@@ -14,7 +14,7 @@ use std::io::{IsTerminal, stdout};
 use std::process::ExitCode;
 
 use crate::cli::{Cli, Command};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 
 /// Does what the command line says.
 ///
@@ -30,6 +30,16 @@ pub fn run(cli: Cli) -> Result<ExitCode> {
         (Some(Command::Local { action }), _) => local::run(&action),
         (None, None) => Ok(ExitCode::from(2)),
     }
+}
+
+/// What a command waits on, with all that it has open.
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.map_err(|cause| {
+        Error::new(ErrorKind::Connect, "cannot wait for sockets and signals").because(cause)
+    })
 }
 
 /// Columns of the terminal that standard output is, if it is one.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+use super::runtime;
 use super::signals::Signals;
 use crate::embedded::Embedded;
 use crate::error::{Error, ErrorKind, Result};
@@ -41,12 +42,7 @@ pub(super) struct Care<'a> {
 /// # Errors
 /// Those of the work; or the system gives no sockets or signals.
 pub(super) fn supervised<T>(work: impl FnOnce(&mut Supervisor<'_>) -> Result<T>) -> Result<T> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|cause| {
-            Error::new(ErrorKind::Connect, "cannot wait for sockets and signals").because(cause)
-        })?;
+    let runtime = runtime()?;
     let outcome = runtime
         .block_on(async { Signals::listen() })
         .and_then(|signals| {

@@ -436,7 +436,7 @@ impl Claim {
         self.kind == "file"
     }
 
-    fn row(&self, session: &Session) -> Vec<(&'static str, String)> {
+    pub(super) fn row(&self, session: &Session) -> Vec<(&'static str, String)> {
         let mut row = vec![
             ("id", text(&self.id, session)),
             ("start_offset", self.start.to_string()),
@@ -460,6 +460,7 @@ impl Claim {
 }
 
 /// Whether a lock of one session is one for all others: on a cluster, coordinators may have their own.
-fn has_locks(server: &Server) -> bool {
+/// Elsewhere it takes time to find that a claim is held.
+pub(crate) fn has_locks(server: &Server) -> bool {
     server.kind == Kind::PostgreSql
 }

@@ -162,19 +162,7 @@ impl Ledger {
     /// # Errors
     /// The server refuses, or the connection fell.
     pub(crate) async fn claim(&self, entry: &Entry, session: &mut Session) -> Result<bool> {
-        let mut row = vec![
-            ("id", text(&entry.id, session)),
-            ("start_offset", "0".into()),
-            ("kind", "'file'".into()),
-            ("step", entry.step.to_string()),
-            ("target", text(&entry.target, session)),
-            ("source", text(&entry.source, session)),
-        ];
-        if let Some(content) = entry.content {
-            row.push(("bytes", content.size.to_string()));
-            row.push(("content", text(&content.to_string(), session)));
-        }
-        let insert = self.insert(&row, session);
+        let insert = self.insert(&entry.whole().row(session), session);
         self.insert_once(&insert, session).await
     }
 

@@ -24,7 +24,7 @@ use crate::wire::environment::Environment;
 use crate::wire::error::WireError;
 use crate::wire::session::Session;
 
-pub(crate) use batch::{BatchIn, Claim, Claimed, Unfinished};
+pub(crate) use batch::{BatchIn, Claim, Claimed, Unfinished, has_locks};
 pub(crate) use entry::{Entry, Known, Target, name_in};
 pub(crate) use history::{Line, forget, history};
 

@@ -7,20 +7,19 @@
 
 use std::collections::BTreeMap;
 
-use super::file::{self, Loaded};
+use super::file::Loaded;
 use super::mode::Destination;
 use super::once::{self, Input};
 use super::open::{Open, Reached};
 use super::scrutiny::Scrutiny;
-use super::{complain, limit, no_record, outcome, sift};
+use super::{complain, limit, no_record, opened, outcome};
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{CopyFrom, Layout};
-use crate::ledger::{BatchIn, Claim, Claimed, Ledger};
+use crate::ledger::{BatchIn, Claim, Claimed, Ledger, has_locks};
 use crate::progress::{Event, Outcome};
 use crate::record::dialect::Format;
 use crate::run::Stage;
 use crate::source::{self, Source, Stamp};
-use crate::wire::server::Kind;
 
 /// The batches of a step.
 struct Batches<'a> {
@@ -72,7 +71,7 @@ pub(super) async fn copy_from(
 ) -> Result<Outcome> {
     let inputs = once::inputs(step, sources, stage).await?;
     if inputs.is_empty() {
-        return Ok(outcome(stage, stage.parts.changes));
+        return Ok(outcome(stage, stage.parts.counts.changes));
     }
     let mut batches = Batches {
         step,
@@ -98,7 +97,7 @@ pub(super) async fn copy_from(
         batches.walk(&walk, stage).await?;
     }
     batches.scrutiny.report(true, stage).await?;
-    Ok(outcome(stage, stage.parts.changes))
+    Ok(outcome(stage, stage.parts.counts.changes))
 }
 
 /// The files in the order in which they are walked: where a claim of another's batch takes time, runs
@@ -116,8 +115,8 @@ fn walks(inputs: Vec<Input>, stage: &Stage<'_>) -> Vec<Walk> {
         wait: false,
     };
     let mut walks: Vec<Walk> = inputs.into_iter().enumerate().map(walk).collect();
-    let has_locks = stage.session.server().kind == Kind::PostgreSql;
-    if let (Some(ledger), false) = (stage.ledger, has_locks || stage.shard.is_some()) {
+    let is_told = has_locks(stage.session.server());
+    if let (Some(ledger), false) = (stage.ledger, is_told || stage.shard.is_some()) {
         let first = source::number_of(ledger.run_id().as_bytes()) % walks.len().max(1) as u64;
         walks.rotate_left(usize::try_from(first).unwrap_or_default());
     }
@@ -327,7 +326,7 @@ impl Batches<'_> {
         claim: &Claim,
         stage: &mut Stage<'_>,
     ) -> Result<(Reached, Open)> {
-        let before = stage.parts.snapshot();
+        let before = stage.parts.counts;
         let loaded = self.transact(walk, open, claim, stage).await;
         let source = &walk.input.source;
         match loaded {
@@ -337,7 +336,7 @@ impl Batches<'_> {
                 Ok((loaded.reached, open))
             }
             Err(error) => {
-                stage.parts.restore(before);
+                stage.parts.counts = before;
                 Err(error)
             }
         }
@@ -355,24 +354,16 @@ impl Batches<'_> {
         let is_first = open.begin.records == 0;
         let mut destination = Destination::prepare(step, stage).await?;
         let findings = self.scrutiny.findings.as_mut();
-        let (loaded, open) = if sift::is_needed(step) {
-            sift::load(step, source, open, &mut destination, stage, findings).await?
-        } else {
-            file::load(step, source, open, &mut destination, stage, findings).await?
-        };
+        let (loaded, open) = opened(step, source, open, &mut destination, stage, findings).await?;
         if loaded.empty && is_first && !loaded.reached.more {
             complain(step.on_empty, stage, || no_record(source))?;
         }
-        stage.parts.rows += loaded.rows;
-        stage.parts.bytes += loaded.bytes;
-        stage.parts.records += loaded.records;
-        stage.parts.rejected += loaded.rejected;
-        stage.parts.filtered += loaded.filtered;
+        loaded.count(stage);
         if let Some(rejecting) = &step.rejecting {
             limit::check(rejecting, stage)?;
         }
         if let Some(changes) = destination.finish(step, stage).await? {
-            *stage.parts.changes.get_or_insert_default() += changes;
+            *stage.parts.counts.changes.get_or_insert_default() += changes;
         }
         let loaded = loaded.without(destination.refused_of(source));
         if let Some(arrived) = stage.arrived.filter(|_| !loaded.reached.more) {

@@ -48,6 +48,16 @@ impl Loaded {
             ..self
         }
     }
+
+    /// Counts it among the parts of its step.
+    pub(super) fn count(&self, stage: &mut Stage<'_>) {
+        let counts = &mut stage.parts.counts;
+        counts.rows += self.rows;
+        counts.bytes += self.bytes;
+        counts.records += self.records;
+        counts.rejected += self.rejected;
+        counts.filtered += self.filtered;
+    }
 }
 
 /// Loads one file, or a batch of it, with one COPY. What the server made of its values goes to `findings`.

@@ -10,8 +10,8 @@ use super::once::Input;
 use super::open::Open;
 use super::scrutiny::Scrutiny;
 use super::sieve::{LONGEST, Sieve, Target, facts};
-use super::sift::{self, Opened, Supply, Way, is_needed};
-use super::{columns, compatibility, file};
+use super::sift::{Opened, Supply, Way, is_needed};
+use super::{columns, compatibility, opened};
 use crate::error::{Error, Result};
 use crate::job::{CopyFrom, Earlier, MostRejects, Rejecting};
 use crate::name::Identifier;
@@ -182,13 +182,9 @@ impl<'a> Inspection<'a> {
         fits(&open.begin)?;
         let findings = self.scrutiny.findings.as_mut();
         let destination = &mut self.destination;
-        let (loaded, _) = if is_needed(step) {
-            sift::load(step, source, open, destination, stage, findings).await?
-        } else {
-            file::load(step, source, open, destination, stage, findings).await?
-        };
-        stage.parts.records += loaded.records;
-        stage.parts.rejected += loaded.rejected;
+        let (loaded, _) = opened(step, source, open, destination, stage, findings).await?;
+        stage.parts.counts.records += loaded.records;
+        stage.parts.counts.rejected += loaded.rejected;
         Ok(Inspected {
             size: source.size(),
             bytes: loaded.bytes,

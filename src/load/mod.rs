@@ -95,11 +95,7 @@ pub(crate) async fn copy_from(step: &CopyFrom, stage: &mut Stage<'_>) -> Result<
         }
         input.complete(&loaded, stage).await?;
         scrutiny.note(loaded.rows);
-        stage.parts.rows += loaded.rows;
-        stage.parts.bytes += loaded.bytes;
-        stage.parts.records += loaded.records;
-        stage.parts.rejected += loaded.rejected;
-        stage.parts.filtered += loaded.filtered;
+        loaded.count(stage);
         stage.parts.files.push(source.clone());
         gathered.push((input, loaded));
         stage.part_done();
@@ -127,23 +123,34 @@ async fn whole(
     findings: Option<&mut Findings>,
 ) -> Result<Loaded> {
     let open = Open::new(step, input, None, stage).await?;
-    let source = &input.source;
-    let (loaded, _) = if sift::is_needed(step) {
-        sift::load(step, source, open, destination, stage, findings).await?
+    let loaded = opened(step, &input.source, open, destination, stage, findings).await;
+    loaded.map(|(loaded, _)| loaded)
+}
+
+/// Loads what comes of a file that is open: the rest of it, or a batch.
+async fn opened(
+    step: &CopyFrom,
+    source: &Source,
+    open: Open,
+    destination: &mut Destination,
+    stage: &mut Stage<'_>,
+    findings: Option<&mut Findings>,
+) -> Result<(Loaded, Open)> {
+    if sift::is_needed(step) {
+        sift::load(step, source, open, destination, stage, findings).await
     } else {
-        file::load(step, source, open, destination, stage, findings).await?
-    };
-    Ok(loaded)
+        file::load(step, source, open, destination, stage, findings).await
+    }
 }
 
 fn outcome(stage: &Stage<'_>, changes: Option<Changes>) -> Outcome {
     Outcome::Loaded {
-        rows: stage.parts.rows,
-        bytes: stage.parts.bytes,
+        rows: stage.parts.counts.rows,
+        bytes: stage.parts.counts.bytes,
         files: stage.parts.files.len(),
         before: stage.parts.before,
-        rejected: stage.parts.rejected,
-        filtered: stage.parts.filtered,
+        rejected: stage.parts.counts.rejected,
+        filtered: stage.parts.counts.filtered,
         changes,
     }
 }

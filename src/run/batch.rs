@@ -4,7 +4,7 @@
 //! lost, as its unit does for other transactions.
 
 use super::Stage;
-use super::done::{BatchDoubt, Doubt, Snapshot, Totals};
+use super::done::{BatchDoubt, Counts, Doubt, Totals};
 use super::settle;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{Claim, Claimed, Ledger};
@@ -89,7 +89,7 @@ impl Stage<'_> {
     pub(crate) async fn commit_batch(
         &mut self,
         claim: &Claim,
-        before: Snapshot,
+        before: Counts,
         source: Option<&Source>,
     ) -> Result<()> {
         self.session.listen().await?;
@@ -109,11 +109,11 @@ impl Stage<'_> {
                     obstacle: self.obstacle.take(),
                     batch: Some(BatchDoubt {
                         claim: claim.clone(),
-                        after: self.parts.snapshot(),
+                        after: self.parts.counts,
                         source: source.cloned(),
                     }),
                 });
-                self.parts.restore(before);
+                self.parts.counts = before;
                 Err(unknown(error, true))
             }
         }

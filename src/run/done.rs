@@ -48,7 +48,7 @@ pub(super) struct BatchDoubt {
     /// Its claim.
     pub(super) claim: Claim,
     /// What the step has come to if it is.
-    pub(super) after: Snapshot,
+    pub(super) after: Counts,
     /// The file that it is of.
     pub(super) source: Option<Source>,
 }
@@ -73,6 +73,15 @@ pub(crate) struct Parts {
     pub(crate) files: Vec<Source>,
     /// Files that were in before.
     pub(crate) before: usize,
+    /// What came of the files.
+    pub(crate) counts: Counts,
+    /// Records set aside, and read, in batches of the same files that other runs have loaded.
+    pub(crate) elsewhere: (u64, u64),
+}
+
+/// What came of the files of a step, a batch under way included.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Counts {
     /// Rows loaded, by the server's count.
     pub(crate) rows: u64,
     /// Bytes sent.
@@ -87,64 +96,26 @@ pub(crate) struct Parts {
     pub(crate) batches: usize,
     /// What they did to the table, where they did not just come to its rows.
     pub(crate) changes: Option<Changes>,
-    /// Records set aside, and read, in batches of the same files that other runs have loaded.
-    pub(crate) elsewhere: (u64, u64),
-}
-
-/// What the counts of a step's parts were.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Snapshot {
-    rows: u64,
-    bytes: u64,
-    records: u64,
-    rejected: u64,
-    filtered: u64,
-    batches: usize,
-    changes: Option<Changes>,
 }
 
 impl Parts {
     fn count(&self) -> usize {
-        self.statements + self.files.len() + self.batches
+        self.statements + self.files.len() + self.counts.batches
     }
 
     /// Records set aside, whoever has loaded the others of their files.
     pub(crate) fn rejected_of_all(&self) -> u64 {
-        self.rejected + self.elsewhere.0
+        self.counts.rejected + self.elsewhere.0
     }
 
     /// Records read, by whomever.
     pub(crate) fn records_of_all(&self) -> u64 {
-        self.records + self.elsewhere.1
-    }
-
-    /// The counts as they are, with the batch under way.
-    pub(crate) fn snapshot(&self) -> Snapshot {
-        Snapshot {
-            rows: self.rows,
-            bytes: self.bytes,
-            records: self.records,
-            rejected: self.rejected,
-            filtered: self.filtered,
-            batches: self.batches,
-            changes: self.changes,
-        }
-    }
-
-    /// Goes back to what the counts were.
-    pub(crate) fn restore(&mut self, to: Snapshot) {
-        self.rows = to.rows;
-        self.bytes = to.bytes;
-        self.records = to.records;
-        self.rejected = to.rejected;
-        self.filtered = to.filtered;
-        self.batches = to.batches;
-        self.changes = to.changes;
+        self.counts.records + self.elsewhere.1
     }
 
     /// A batch of `source` is committed.
     pub(super) fn gain(&mut self, source: Option<&Source>) {
-        self.batches += 1;
+        self.counts.batches += 1;
         if let Some(source) = source.filter(|source| !self.files.contains(source)) {
             self.files.push(source.clone());
         }

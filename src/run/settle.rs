@@ -60,7 +60,7 @@ impl Attempt<'_> {
             "the COMMIT whose answer was lost took place",
         ));
         if let Some(batch) = doubt.batch {
-            self.done.parts.restore(batch.after);
+            self.done.parts.counts = batch.after;
             self.done.parts.gain(batch.source.as_ref());
             self.rejects.sync()?;
             self.rejects.commit();

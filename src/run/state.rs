@@ -10,7 +10,7 @@ pub(super) fn state(job: &Job, done: &Done) -> String {
     match job.transaction {
         _ if done.steps == job.steps.len() => "everything is committed".into(),
         Transaction::Job => "rolled back; nothing of this run is in the database".into(),
-        Transaction::Batch if done.parts.batches > 0 => format!(
+        Transaction::Batch if done.parts.counts.batches > 0 => format!(
             "{}{}; the batch under way is rolled back, and the next run goes on behind what is committed",
             if done.steps == 0 {
                 String::new()
@@ -42,7 +42,7 @@ pub(super) const ENDED_BY_SQL: &str =
 pub(super) fn known(job: &Job, done: &Done) -> String {
     match job.transaction {
         Transaction::Job => "either everything is committed or nothing is".into(),
-        Transaction::Batch if done.parts.batches > 0 => {
+        Transaction::Batch if done.parts.counts.batches > 0 => {
             format!("{}; the one behind is in doubt", batches(done))
         }
         Transaction::Step | Transaction::Batch | Transaction::None => {
@@ -53,8 +53,8 @@ pub(super) fn known(job: &Job, done: &Done) -> String {
 
 /// The batches of the step under way that are committed, in words.
 fn batches(done: &Done) -> String {
-    let rows = wording::rows(done.parts.rows);
-    match done.parts.batches {
+    let rows = wording::rows(done.parts.counts.rows);
+    match done.parts.counts.batches {
         1 => format!("1 batch with {rows} is committed"),
         several => format!("{several} batches with {rows} are committed"),
     }

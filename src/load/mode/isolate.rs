@@ -385,8 +385,8 @@ impl<'a> Isolation<'a> {
                 *count += 1;
             }
         }
-        stage.parts.rejected += refused.len() as u64;
-        stage.parts.rows = stage.parts.rows.saturating_sub(refused.len() as u64);
+        stage.parts.counts.rejected += refused.len() as u64;
+        stage.parts.counts.rows = stage.parts.counts.rows.saturating_sub(refused.len() as u64);
         Ok(())
     }
 }

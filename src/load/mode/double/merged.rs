@@ -75,7 +75,7 @@ pub(in crate::load::mode) async fn judge(
             judged.refused[file] = refused;
             gone += refused;
         }
-        stage.parts.rejected += gone;
+        stage.parts.counts.rejected += gone;
         let take_out = format!(
             "DELETE FROM {} WHERE {} IS NOT NULL",
             found.table, found.fault
