@@ -171,7 +171,7 @@ impl Expert<'_> {
         observer: &dyn crate::progress::Observer,
         stop: &mut super::Stop,
     ) -> Result<(sink::Written, Option<sink::Pending>)> {
-        let mut drain = sink::drain(output, Compression::Auto, None)?;
+        let mut drain = sink::drain(output, Compression::Auto, None, false)?;
         observer.observe(Event::FileStarted {
             name: &output.to_string(),
             size: None,

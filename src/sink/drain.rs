@@ -33,7 +33,7 @@ pub struct Written {
     pub bytes: u64,
     /// Whoever read standard output has gone; the rest was dropped.
     pub reader_gone: bool,
-    /// What the file holds, as it is on disk; `None` for what is no file.
+    /// What the file holds, as it is on disk; `None` for what is no file, or not hashed.
     pub content: Option<Content>,
 }
 
@@ -46,11 +46,17 @@ pub fn can_be_written_again(output: &Output) -> bool {
     }
 }
 
-/// Opens `output` and starts its thread. Without `encode`, bytes go as they are.
+/// Opens `output` and starts its thread. Without `encode`, bytes go as they are. What a
+/// file holds is told in the end where it is to be `hashed`.
 ///
 /// # Errors
 /// [`ErrorKind::Output`] when the place cannot be written.
-pub fn drain(output: &Output, compression: Compression, encode: Option<Encode>) -> Result<Drain> {
+pub fn drain(
+    output: &Output,
+    compression: Compression,
+    encode: Option<Encode>,
+    hashed: bool,
+) -> Result<Drain> {
     let (pending, target, name) = match output {
         Output::Stdout => (None, Target::Stdout, "stdout".to_owned()),
         Output::Path(path) => {
@@ -72,7 +78,7 @@ pub fn drain(output: &Output, compression: Compression, encode: Option<Encode>) 
         encode,
     };
     thread::spawn(move || {
-        let _ = tell.send(write(target, compression, rows));
+        let _ = tell.send(write(target, compression, hashed, rows));
     });
     Ok(Drain {
         blocks: send,
@@ -210,16 +216,18 @@ impl Write for Stdout {
     }
 }
 
-/// A file, and what has been written into it.
+/// A file, and what has been written into it, where somebody will ask.
 struct Hashed {
     file: File,
-    hasher: Hasher,
+    hasher: Option<Hasher>,
 }
 
 impl Write for Hashed {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
         let written = self.file.write(data)?;
-        self.hasher.take(&data[..written]);
+        if let Some(hasher) = &mut self.hasher {
+            hasher.take(&data[..written]);
+        }
         Ok(written)
     }
 
@@ -228,7 +236,12 @@ impl Write for Hashed {
     }
 }
 
-fn write(target: Target, compression: Compression, rows: Rows) -> io::Result<Written> {
+fn write(
+    target: Target,
+    compression: Compression,
+    hashed: bool,
+    rows: Rows,
+) -> io::Result<Written> {
     match target {
         Target::Stdout => {
             let (stdout, bytes) = pack(
@@ -255,17 +268,17 @@ fn write(target: Target, compression: Compression, rows: Rows) -> io::Result<Wri
             })
         }
         Target::File(file) => {
-            let hashed = Hashed {
+            let target = Hashed {
                 file,
-                hasher: Hasher::new(),
+                hasher: hashed.then(Hasher::new),
             };
-            let (Hashed { file, hasher }, bytes) = pack(hashed, compression, rows)?;
+            let (Hashed { file, hasher }, bytes) = pack(target, compression, rows)?;
             // What is published must survive a crash.
             file.sync_all()?;
             Ok(Written {
                 bytes,
                 reader_gone: false,
-                content: Some(hasher.content()),
+                content: hasher.map(|hasher| hasher.content()),
             })
         }
     }

@@ -29,7 +29,12 @@ pub(crate) async fn copy_to(step: &CopyTo, stage: &mut Stage<'_>) -> Result<Outc
     let mut copy = stage.session.copy_out(&sql).await.map_err(refused)?;
     let encode =
         (!step.charset.is_utf8()).then(|| Encode::new(step.charset, &step.dialect, step.header));
-    let mut drain = sink::drain(&step.output, step.compression, encode)?;
+    let mut drain = sink::drain(
+        &step.output,
+        step.compression,
+        encode,
+        step.manifest.is_some(),
+    )?;
     let name = step.output.to_string();
     stage.observer.observe(Event::FileStarted {
         name: &name,
