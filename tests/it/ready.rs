@@ -23,6 +23,16 @@ fn assert_says(ran: &Ran, code: i32, parts: &[&str]) {
     }
 }
 
+/// What a command that only looks prints of a job; it ends with `code`.
+#[track_caller]
+fn page_of(scene: &Scene, command: &str, job: &Path, code: i32) -> String {
+    let ran = scene.place.dwsload().arg(command).arg(job).output();
+    let ran = Ran::of(ran.expect("the binary runs"));
+    let page = String::from_utf8_lossy(&ran.stdout).into_owned();
+    assert_eq!(ran.code, Some(code), "{page}\n{}", ran.stderr);
+    page
+}
+
 /// Dates a file so many seconds from now.
 fn date(path: &Path, seconds: i64) {
     let now = SystemTime::now();
@@ -186,20 +196,7 @@ fn a_check_says_what_would_be_waited_for_and_changes_nothing() {
     let job = scene.job(
         "- copy_from: {file: '*.txt', table: t, expect_files: 2, wait: 5m, after: {archive: done}, ready: {marker: $file.done, stable_for: 1m}}",
     );
-    let checked = || {
-        Ran::of(
-            scene
-                .place
-                .dwsload()
-                .arg("check")
-                .arg(&job)
-                .output()
-                .unwrap(),
-        )
-    };
-    let ran = checked();
-    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-    let page = String::from_utf8_lossy(&ran.stdout).into_owned();
+    let page = page_of(&scene, "check", &job, 0);
     for part in [
         "ready      when files are unchanged for 1m, they have their marker $file.done, there are 2 of them\n",
         "wait       up to 5m for what is missing or not ready\n",
@@ -212,33 +209,9 @@ fn a_check_says_what_would_be_waited_for_and_changes_nothing() {
     assert!(scene.place.path("a.txt").exists() && !scene.place.path("done").exists());
     // A missing file is waited for, too; one that an earlier step writes is not there yet.
     let job = scene.job("- copy_from: {file: none.txt, table: t, wait: 5m}");
-    let ran = Ran::of(
-        scene
-            .place
-            .dwsload()
-            .arg("check")
-            .arg(&job)
-            .output()
-            .unwrap(),
-    );
-    let page = String::from_utf8_lossy(&ran.stdout).into_owned();
-    assert_eq!(ran.code, Some(0), "{page}");
+    let page = page_of(&scene, "check", &job, 0);
     assert!(page.contains("a run would wait: missing "), "{page}");
-    let doctor = Ran::of(
-        scene
-            .place
-            .dwsload()
-            .arg("doctor")
-            .arg(&job)
-            .output()
-            .unwrap(),
-    );
-    assert_eq!(
-        doctor.code,
-        Some(0),
-        "{}",
-        String::from_utf8_lossy(&doctor.stdout)
-    );
+    page_of(&scene, "doctor", &job, 0);
     let url = crate::support::quoted(&scene.database.url());
     let job = scene.file(
         "steps.yaml",
@@ -247,33 +220,9 @@ fn a_check_says_what_would_be_waited_for_and_changes_nothing() {
              - copy_from: {{file: out.txt, table: t, ready: {{manifest: out.txt.manifest.json}}}}\n"
         ),
     );
-    let ran = Ran::of(
-        scene
-            .place
-            .dwsload()
-            .arg("check")
-            .arg(&job)
-            .output()
-            .unwrap(),
-    );
-    let page = String::from_utf8_lossy(&ran.stdout).into_owned();
-    assert_eq!(ran.code, Some(0), "{page}");
+    let page = page_of(&scene, "check", &job, 0);
     assert!(page.contains("not there yet, step 1 writes it"), "{page}");
     // Without `wait` it is what a run would fail with.
     let job = scene.job("- copy_from: {file: '*.txt', table: t, expect_files: 2}");
-    let ran = Ran::of(
-        scene
-            .place
-            .dwsload()
-            .arg("check")
-            .arg(&job)
-            .output()
-            .unwrap(),
-    );
-    assert_eq!(
-        ran.code,
-        Some(6),
-        "{}",
-        String::from_utf8_lossy(&ran.stdout)
-    );
+    page_of(&scene, "check", &job, 6);
 }
