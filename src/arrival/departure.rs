@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use super::Arrived;
 use crate::job::After;
+use crate::sink::sync_names;
 use crate::source::{self, Source, Stamp};
 
 /// What became of files.
@@ -46,7 +47,7 @@ pub(super) fn depart(arrived: &Arrived, after: &After) -> Report {
         }
     }
     for folder in &leave.folders {
-        sync(folder);
+        sync_names(folder);
     }
     leave.report
 }
@@ -153,7 +154,7 @@ fn make(folder: &Path) -> io::Result<()> {
     }
     fs::create_dir_all(folder)?;
     for above in folder.ancestors().skip(1).take(2) {
-        sync(above);
+        sync_names(above);
     }
     Ok(())
 }
@@ -202,7 +203,7 @@ fn carry(path: &Path, target: &Path, stamp: Option<&Stamp>) -> io::Result<()> {
         return carried;
     }
     if let Some(folder) = target.parent() {
-        sync(folder);
+        sync_names(folder);
     }
     fs::remove_file(path)
         .map_err(|cause| {
@@ -229,16 +230,6 @@ fn copy(path: &Path, working: &Path, stamp: Option<&Stamp>) -> io::Result<()> {
         let _ = file.set_modified(modified);
     }
     file.sync_all()
-}
-
-/// Puts the names of a folder on disk. Where that cannot be done, its files are complete all the same.
-fn sync(folder: &Path) {
-    let folder = if folder.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        folder
-    };
-    let _ = File::open(folder).and_then(|folder| folder.sync_all());
 }
 
 #[cfg(test)]

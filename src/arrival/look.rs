@@ -293,8 +293,11 @@ impl Look {
 
     /// Whether the job puts up with what is missing.
     pub(crate) fn is_enough(&self, load: &CopyFrom) -> bool {
-        let puts_up = self.missing.is_empty() || load.on_missing != Policy::Fail;
-        puts_up && self.stands_nothing()
+        self.is_put_up_with(load) && self.stands_nothing()
+    }
+
+    fn is_put_up_with(&self, load: &CopyFrom) -> bool {
+        self.missing.is_empty() || load.on_missing != Policy::Fail
     }
 
     fn stands_nothing(&self) -> bool {
@@ -309,8 +312,8 @@ impl Look {
         waited: Duration,
     ) -> Option<Duration> {
         let mut limit = arrival.wait.unwrap_or_default();
-        let puts_up = self.missing.is_empty() || load.on_missing != Policy::Fail;
-        let watched_only = self.unready.is_empty() && self.count.is_none() && puts_up;
+        let watched_only =
+            self.unready.is_empty() && self.count.is_none() && self.is_put_up_with(load);
         if watched_only {
             limit = limit.max(arrival.stable_for.unwrap_or_default() + SLACK);
         }

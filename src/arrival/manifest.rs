@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::sink::Pending;
-use crate::source::{Content, Sum};
+use crate::source::{Content, Sum, name_in};
 
 /// The longest manifest, in bytes: some hundred thousand files.
 const LIMIT: u64 = 64 * 1024 * 1024;
@@ -169,9 +169,8 @@ pub(crate) fn write(path: &Path, file: &Unloaded<'_>) -> Result<Pending> {
 
 /// The name of `file` from the folder of `manifest`, where it is below it; else its whole path.
 fn name_from(manifest: &Path, file: &Path) -> Option<String> {
-    let whole = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let (manifest, file) = (whole(manifest), whole(file));
-    let below = file.strip_prefix(manifest.parent()?).unwrap_or(&file);
+    let manifest = std::path::absolute(manifest).unwrap_or_else(|_| manifest.to_owned());
+    let below = name_in(manifest.parent()?, file);
     below.to_str().map(str::to_owned)
 }
 

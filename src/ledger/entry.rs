@@ -1,13 +1,12 @@
 //! Files in the ledger: what makes one the same, and whether it is in.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
 
 use super::batch::{Unfinished, id_of_batches};
 use super::{Ledger, digest, text};
 use crate::error::{Error, Result};
 use crate::name::TableName;
-use crate::source::{Content, Source};
+use crate::source::{Content, Source, name_in};
 use crate::wire::session::Session;
 
 /// Files asked for in one query.
@@ -286,35 +285,4 @@ fn ids(entries: &[Entry]) -> String {
         .map(|entry| format!("'{}'", entry.id))
         .collect();
     ids.join(", ")
-}
-
-/// The name of a file from `folder`, where it is below it, so that the caller's folder does not matter,
-/// and neither does where a tree of jobs and data stands; else its whole path.
-pub(crate) fn name_in(folder: &Path, path: &Path) -> PathBuf {
-    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    match whole.strip_prefix(folder) {
-        Ok(name) => name.to_owned(),
-        Err(_) => whole,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_has_its_name_from_the_job_files_folder() {
-        let folder = Path::new("/srv/jobs");
-        for (path, name) in [
-            ("/srv/jobs/data/a.csv", "data/a.csv"),
-            ("/srv/jobs/./data/a.csv", "data/a.csv"),
-            ("/srv/jobs/../a.csv", "../a.csv"),
-            ("/srv/a.csv", "/srv/a.csv"),
-            ("/srv/jobs2/a.csv", "/srv/jobs2/a.csv"),
-        ] {
-            assert_eq!(name_in(folder, Path::new(path)), Path::new(name));
-        }
-        let here = std::env::current_dir().unwrap();
-        assert_eq!(name_in(&here, Path::new("a.csv")), Path::new("a.csv"));
-    }
 }

@@ -25,7 +25,7 @@ use crate::wire::error::WireError;
 use crate::wire::session::Session;
 
 pub(crate) use batch::{BatchIn, Claim, Claimed, Unfinished, has_locks};
-pub(crate) use entry::{Entry, Known, Target, name_in};
+pub(crate) use entry::{Entry, Known, Target};
 pub(crate) use history::{Line, forget, history};
 
 /// A row with this key is there already.

@@ -183,8 +183,7 @@ impl<'a> Inspection<'a> {
         let findings = self.scrutiny.findings.as_mut();
         let destination = &mut self.destination;
         let (loaded, _) = opened(step, source, open, destination, stage, findings).await?;
-        stage.parts.counts.records += loaded.records;
-        stage.parts.counts.rejected += loaded.rejected;
+        loaded.count(stage);
         Ok(Inspected {
             size: source.size(),
             bytes: loaded.bytes,

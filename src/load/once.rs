@@ -3,7 +3,7 @@
 use super::file::Loaded;
 use crate::error::{Error, ErrorKind, Result};
 use crate::job::{CopyFrom, Mode, Shard, Transaction};
-use crate::ledger::{Entry, Known, Target, Unfinished, name_in};
+use crate::ledger::{Entry, Known, Target, Unfinished};
 use crate::run::Stage;
 use crate::source::{self, Content, Source};
 
@@ -199,7 +199,7 @@ pub(super) fn share(mut sources: Vec<Source>, stage: &Stage<'_>) -> Vec<Source> 
 /// A number of a file, the same for all who share a job.
 pub(super) fn number(source: &Source, shard: &Shard) -> u64 {
     let name = match source {
-        Source::File(path) => name_in(shard.folder(), path),
+        Source::File(path) => source::name_in(shard.folder(), path),
         Source::Stdin => "-".into(),
     };
     source::number_of(name.as_os_str().as_encoded_bytes())

@@ -97,13 +97,22 @@ impl Pending {
             .because(cause)
         })?;
         self.working = None;
-        // The name must survive a crash too. Where a folder cannot be synced, the file is complete
-        // all the same.
+        // The name must survive a crash too.
         if let Some(folder) = self.target.parent() {
-            let _ = File::open(folder).and_then(|folder| folder.sync_all());
+            sync_names(folder);
         }
         Ok(())
     }
+}
+
+/// Puts the names in a folder on disk. Where that cannot be done, its files are complete all the same.
+pub(crate) fn sync_names(folder: &Path) {
+    let folder = if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    };
+    let _ = File::open(folder).and_then(|folder| folder.sync_all());
 }
 
 impl Drop for Pending {

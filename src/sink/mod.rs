@@ -10,6 +10,7 @@ mod rejects;
 pub use drain::{Drain, Written, can_be_written_again, drain};
 pub use encode::Encode;
 pub use file::Pending;
+pub(crate) use file::sync_names;
 pub use outputs::Outputs;
 pub use rejects::{Kind, Reject, Rejected, Rejects};
 

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
 
+use super::file::sync_names;
 use crate::error::{Error, ErrorKind, Result};
 use crate::record::position::Position;
 use crate::source::{Begin, Source};
@@ -276,8 +277,7 @@ impl Rejects {
     pub fn sync_names(&self) {
         for kept in self.kept.iter().filter(|_| self.written) {
             for folder in kept.path.ancestors().skip(1).take(3) {
-                // Where a folder cannot be synced, the files are complete all the same.
-                let _ = File::open(folder).and_then(|folder| folder.sync_all());
+                sync_names(folder);
             }
         }
     }

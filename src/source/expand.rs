@@ -231,6 +231,16 @@ fn pattern(path: &Path) -> Option<String> {
     folder.join(rest).to_str().map(str::to_owned)
 }
 
+/// The name of a file from `folder`, where it is below it, so that the caller's folder does not matter,
+/// and neither does where a tree of jobs and data stands; else its whole path.
+pub(crate) fn name_in(folder: &Path, path: &Path) -> PathBuf {
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    match whole.strip_prefix(folder) {
+        Ok(name) => name.to_owned(),
+        Err(_) => whole,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -306,5 +316,21 @@ mod tests {
         assert_eq!(expand(&["*.txt", "*.csv"]).unwrap().0.len(), 3);
         let null = || InputPattern::Path("/dev/null".into());
         assert_eq!(super::expand(&[null(), null()]).unwrap().0.len(), 2);
+    }
+
+    #[test]
+    fn a_file_has_its_name_from_the_job_files_folder() {
+        let folder = Path::new("/srv/jobs");
+        for (path, name) in [
+            ("/srv/jobs/data/a.csv", "data/a.csv"),
+            ("/srv/jobs/./data/a.csv", "data/a.csv"),
+            ("/srv/jobs/../a.csv", "../a.csv"),
+            ("/srv/a.csv", "/srv/a.csv"),
+            ("/srv/jobs2/a.csv", "/srv/jobs2/a.csv"),
+        ] {
+            assert_eq!(name_in(folder, Path::new(path)), Path::new(name));
+        }
+        let here = std::env::current_dir().unwrap();
+        assert_eq!(name_in(&here, Path::new("a.csv")), Path::new("a.csv"));
     }
 }

@@ -15,7 +15,7 @@ mod producer;
 pub use content::{Content, content, number_of};
 pub(crate) use content::{Hasher, Sum};
 pub use decode::OnMalformed;
-pub(crate) use expand::could_name;
 pub use expand::{Source, Stamp, expand};
+pub(crate) use expand::{could_name, name_in};
 pub use feed::{Feed, feed};
 pub use producer::{Begin, Block, CutShort, End, EndMarker, Fed, Reading};
